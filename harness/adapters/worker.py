@@ -1,0 +1,121 @@
+"""What runs in an environment's process: it answers requests about one framework, one by one.
+
+execnet carries this module's source to the other interpreter, so it uses the standard library and
+numpy only, and no syntax newer than Python 3.8. Messages are dicts of plain values.
+"""
+
+import importlib
+import inspect
+import os
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+
+MAX_PRINTED = 20000
+"""Characters of output that are kept of one trial: its end."""
+
+
+def serve(channel):
+    """Receive the adapter, say what is there, and answer requests until the channel closes."""
+    setup = channel.receive()
+    folder = tempfile.mkdtemp(prefix="conform-")
+    output = Output(os.path.join(folder, "output.txt"))
+    channel.send({"pid": os.getpid(), "folder": folder})
+    # MindSpore drops files where it runs, and its graph mode reads a Cell's module from its file.
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    with open(os.path.join(folder, setup["module"] + ".py"), "w", encoding="utf-8") as file:
+        file.write(setup["source"])
+    began = time.perf_counter()
+    try:
+        adapter = importlib.import_module(setup["module"])
+        description = adapter.describe()
+    except ImportError as error:
+        channel.send({"failure": "%s: %s" % (type(error).__name__, error), "missing": True})
+        return
+    except Exception:
+        channel.send({"failure": traceback.format_exc(limit=-3), "missing": False})
+        return
+    description["python"] = sys.version.split()[0]
+    description["printed"] = output.taken()
+    description["seconds"] = time.perf_counter() - began
+    channel.send(description)
+    for request in channel:
+        channel.send(answer(adapter, request, output))
+
+
+def answer(adapter, request, output):
+    """One observation: what was seen, raised, warned of and printed."""
+    output.taken()
+    sequences = {}
+
+    def report(name, rates):
+        sequences[name] = {"precision": str(rates.dtype), "data": rates.astype("<f8").tobytes()}
+
+    observation = {"sequences": sequences}
+    began = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if request["ask"] == "signature":
+                observation["signature"] = signature(request["api"])
+            else:
+                ranges = request["ranges"]
+                steps = [step for start, stop in ranges for step in range(start, stop)]
+                adapter.run(dict(request, steps=steps), report)
+        except Exception as error:
+            observation["raised"] = {
+                "type": type(error).__name__,
+                "bases": [base.__name__ for base in type(error).__mro__[1:-1]],
+                "message": str(error),
+            }
+    observation["seconds"] = time.perf_counter() - began
+    said = ["%s: %s" % (w.category.__name__, w.message) for w in caught]
+    observation["warnings"] = list(dict.fromkeys(said))
+    observation["printed"] = output.taken()
+    return observation
+
+
+def signature(api):
+    """Name, kind and default of every parameter of a public API, without `self`."""
+    module, _, name = api.rpartition(".")
+    target = getattr(importlib.import_module(module), name)
+    skip = 0
+    if inspect.isclass(target):
+        target, skip = target.__init__, 1
+    parameters = list(inspect.signature(target).parameters.values())[skip:]
+    return [
+        {
+            "name": parameter.name,
+            "kind": parameter.kind.name,
+            "default": None
+            if parameter.default is inspect.Parameter.empty
+            else repr(parameter.default),
+        }
+        for parameter in parameters
+    ]
+
+
+class Output:
+    """What the process writes to its standard output and error, by Python or below it."""
+
+    def __init__(self, path):
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for descriptor in (1, 2):
+            os.dup2(target, descriptor)
+        os.close(target)
+        sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
+        self._file = open(path, encoding="utf-8", errors="replace")
+
+    def taken(self):
+        """What came since the last call."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return self._file.read()[-MAX_PRINTED:]
+
+
+if __name__ == "__channelexec__":
+    serve(channel)  # noqa: F821 - execnet puts it there

@@ -1,0 +1,116 @@
+"""The error allowed at each step, derived from the arithmetic that an implementation does.
+
+Every rounding of a value to a format with unit roundoff u multiplies it by 1 + d, |d| <= u. The
+relative error of a chain of such factors is at most exp(sum |d|) - 1 (Higham, Accuracy and Stability
+of Numerical Algorithms, 2nd ed., lemma 3.1 and section 3.4). So each term below is a sum of |d|, and
+the budget is expm1 of the total, in units of the exact rate. docs/tolerance.md has the derivation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.catalogue import Call, Form, Implementation, Precision, Training
+from harness.reference import Exponential
+from harness.reference.elementary import Float64, Int64
+
+POW_ULP = 2.0
+"""Documented accuracy of `pow` in float64, in ULP: 1 in glibc, 2 in CUDA."""
+POW_ULP_FLOAT32 = 4.0
+"""Documented accuracy of `powf`, in ULP: 1 in glibc, 4 in CUDA."""
+REFERENCE_ULP = 2.0
+"""Accuracy of the reference models, in ULP of float64."""
+
+_U64 = 2.0**-53
+
+
+def unit_roundoff(precision: Precision) -> float:
+    """Half the distance from 1 to the next number.
+
+    >>> unit_roundoff(Precision.FLOAT32) == 2.0**-24
+    True
+    """
+    return float(np.finfo(precision).eps) / 2
+
+
+def budget(
+    schedule: Exponential,
+    call: Call,
+    training: Training,
+    steps: Int64,
+    rates: Float64,
+    implementation: Implementation,
+    stored: Precision | None = None,
+) -> Float64:
+    """The absolute error allowed at each of `steps`, float64, shape as `steps`.
+
+    Args:
+        schedule: the parameters as they stand in the case, exact by definition.
+        call: what was passed, which says what was computed on the way to the API.
+        training: gives the steps per epoch.
+        steps: updates already made.
+        rates: the exact rates at `steps`.
+        implementation: gives the form, and the precision that it computes in.
+        stored: the precision in which the rate was seen, by default that of the computation.
+    """
+    computed, stored = implementation.precision, stored or implementation.precision
+    u = unit_roundoff(computed)
+    counts = schedule.counts(steps, training.steps_per_epoch)
+    whole = counts // schedule.decay_every
+    smooth = schedule.decay_every > 1 and not schedule.staircase
+    power = np.asarray(counts / schedule.decay_every if smooth else whole, dtype=np.float64)
+
+    total = _parameter_rounding(schedule.base_lr, computed)
+    if implementation.form is Form.RECURSIVE:
+        multiplications = counts if call.derived else whole
+        factor = _parameter_rounding(_factor(schedule, call), computed)
+        total = total + multiplications * (u + factor)
+        if call.derived:
+            total = total + multiplications * (POW_ULP * 2 * _U64 + _exponent_sensitivity(schedule))
+    else:
+        pow_ulp = POW_ULP_FLOAT32 if computed is Precision.FLOAT32 else POW_ULP
+        total = total + power * _parameter_rounding(schedule.decay_rate, computed)
+        if smooth:
+            total = total + 2 * u * power * _log(schedule.decay_rate)
+        total = total + pow_ulp * 2 * u + u
+    if unit_roundoff(stored) > u:
+        total = total + unit_roundoff(stored)
+    total = total + REFERENCE_ULP * 2 * _U64
+    smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
+    return _absolute(np.asarray(total, dtype=np.float64), rates, smallest)
+
+
+def _factor(schedule: Exponential, call: Call) -> float:
+    return float(call.arguments["gamma"]) if call.derived else schedule.decay_rate
+
+
+def _parameter_rounding(value: float, precision: Precision) -> float:
+    """The relative error of `value` when it is passed in `precision`: known, so not bounded by u.
+
+    >>> _parameter_rounding(0.5, Precision.FLOAT32)
+    0.0
+    """
+    if value == 0 or not np.isfinite(value):
+        return 0.0
+    rounded = float(np.dtype(precision).type(value))
+    if rounded == 0:
+        return 1.0
+    return abs(rounded - value) / abs(value)
+
+
+def _log(rate: float) -> float:
+    return abs(float(np.log(abs(rate)))) if rate else 0.0
+
+
+def _exponent_sensitivity(schedule: Exponential) -> float:
+    """What rounding 1 / decay_every does to decay_rate ** (1 / decay_every)."""
+    return _U64 * _log(schedule.decay_rate) / schedule.decay_every
+
+
+def _absolute(relative: Float64, rates: Float64, smallest: float) -> Float64:
+    """In units of the rate; what is near the subnormal range may be flushed to zero."""
+    size = np.abs(rates)
+    with np.errstate(invalid="ignore", over="ignore"):
+        allowed = np.expm1(np.minimum(relative, 700.0)) * size
+    allowed = np.where(size < 2 * smallest, allowed + smallest, allowed)
+    return np.where(np.isfinite(size), allowed, 0.0)

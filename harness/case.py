@@ -1,0 +1,391 @@
+"""The case format, version 1: frozen models of what a case file may say.
+
+A case is data. Nothing in it is evaluated as code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    create_model,
+    model_validator,
+)
+
+from harness.catalogue import IMPLEMENTATIONS
+from harness.errors import did_you_mean
+from harness.reference import FAMILIES, Schedule
+
+MAX_OBSERVED = 100_000
+"""Steps that one case may look at."""
+MAX_LISTED = 1_000
+"""Steps that a case may name one by one."""
+MAX_STEP = 2**33
+"""The last step that the reference models are exact for."""
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys and converts nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _known_api(api: str) -> str:
+    if api not in IMPLEMENTATIONS:
+        raise ValueError(f"the catalogue has no {api!r}{did_you_mean(api, IMPLEMENTATIONS)}")
+    return api
+
+
+def _regular_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or "::" in text:
+        raise ValueError("a name is one printable line without '::'")
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_one_line)
+]
+Api = Annotated[str, AfterValidator(_known_api)]
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regular_expression)]
+
+
+def _not_nan(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("no schedule of this family has NaN in it")
+    return value
+
+
+Rate = Annotated[float, AfterValidator(_not_nan)]
+Values = Annotated[
+    Annotated[list[Rate], Tag("list")] | Annotated[dict[NonNegativeInt, Rate], Tag("mapping")],
+    Discriminator(lambda value: "mapping" if isinstance(value, dict) else "list"),
+]
+
+
+class Window(Strict):
+    """The steps from `start` to before `stop`."""
+
+    start: NonNegativeInt = Field(le=MAX_STEP)
+    stop: PositiveInt = Field(le=MAX_STEP)
+
+    @model_validator(mode="after")
+    def _some_but_not_too_many(self) -> Window:
+        if not 0 < self.stop - self.start <= MAX_OBSERVED:
+            raise ValueError(f"stop must exceed start by 1 to {MAX_OBSERVED:,}")
+        return self
+
+
+def _increasing(steps: list[int]) -> list[int]:
+    if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+        raise ValueError("steps must increase")
+    return steps
+
+
+def _shape_of_steps(value: Any) -> str:
+    if isinstance(value, dict | Window):
+        return "window"
+    return "list" if isinstance(value, list) else "number"
+
+
+Steps = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_OBSERVED), Tag("number")]
+    | Annotated[Window, Tag("window")]
+    | Annotated[
+        list[Annotated[int, Field(ge=0, lt=MAX_STEP)]],
+        Field(min_length=1, max_length=MAX_LISTED),
+        AfterValidator(_increasing),
+        Tag("list"),
+    ],
+    Discriminator(_shape_of_steps),
+]
+
+
+class Tolerance(Strict):
+    """What a case allows between an observed value and its own expected one, instead of the budget.
+
+    The allowance is the greatest of the given three.
+    """
+
+    rtol: FiniteFloat | None = Field(default=None, ge=0)
+    atol: FiniteFloat | None = Field(default=None, ge=0)
+    ulp: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        description="units in the last place of the observed precision; 0 means every printed "
+        "digit, the expected value being rounded to that precision first",
+    )
+    reason: Text
+
+    @model_validator(mode="after")
+    def _something(self) -> Tolerance:
+        if self.rtol is None and self.atol is None and self.ulp is None:
+            raise ValueError("give at least one of rtol, atol and ulp")
+        return self
+
+
+class Expected(Strict):
+    """The sequence that a schedule must produce, or the exception that it must raise."""
+
+    values: Values | None = Field(
+        default=None, description="one rate for each step, or a mapping from some steps to rates"
+    )
+    raises: Text | None = Field(default=None, description="name of the exception's type")
+    message: Pattern | None = Field(
+        default=None, description="regular expression found in the exception's text"
+    )
+    prints: Pattern | None = Field(
+        default=None, description="regular expression found in what the calls print"
+    )
+
+    @model_validator(mode="after")
+    def _values_or_exception(self) -> Expected:
+        if (self.values is None) == (self.raises is None):
+            raise ValueError("give either values or raises")
+        if self.message and not self.raises:
+            raise ValueError("message is the text of an exception: give raises with it")
+        if self.prints and self.raises:
+            raise ValueError("prints goes with values")
+        return self
+
+
+class CaseBase(Strict):
+    """What every case says of itself."""
+
+    name: Name
+    description: Text = Field(description="what must hold, as a statement")
+    source: Text = Field(description="citation of where the expectation comes from")
+    tags: list[Text] = []
+
+    _file: str = PrivateAttr(default="")
+    _line: int = PrivateAttr(default=0)
+
+    @property
+    def file(self) -> str:
+        """The file that the case was loaded from."""
+        return self._file
+
+    @property
+    def line(self) -> int:
+        """The line where the case begins, counted from 1."""
+        return self._line
+
+    def located(self, file: str, line: int) -> None:
+        """Remember where the case was loaded from."""
+        self._file, self._line = file, line
+
+
+class ScheduleCase(CaseBase):
+    """A schedule and the sequence, or the exception, that it must produce."""
+
+    family: str
+    schedule: Schedule
+    steps: Steps = Field(
+        description="a number n for steps 0 to n-1, a window, or a list of increasing steps"
+    )
+    steps_per_epoch: PositiveInt = 1
+    expected: Expected
+    tolerance: Tolerance | None = None
+    implementations: Annotated[list[Api], Field(min_length=1)] | None = Field(
+        default=None, description="the APIs that the case is for; by default all of the family's"
+    )
+    arguments: dict[Api, dict[Text, Any]] = Field(
+        default={}, description="arguments to replace or add, for single APIs"
+    )
+
+    @property
+    def observed_steps(self) -> NDArray[np.int64]:
+        """The steps that the case looks at, int64, increasing."""
+        if isinstance(self.steps, int):
+            return np.arange(self.steps)
+        if isinstance(self.steps, Window):
+            return np.arange(self.steps.start, self.steps.stop)
+        return np.array(self.steps, dtype=np.int64)
+
+    @property
+    def expected_values(self) -> NDArray[np.float64]:
+        """The case's own rates at `observed_steps`, NaN where it gives none."""
+        values = self.expected.values
+        if isinstance(values, list):
+            return np.array(values, dtype=np.float64)
+        by_step = values or {}
+        return np.array([by_step.get(step, np.nan) for step in self.observed_steps.tolist()])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ScheduleCase:
+        if self.schedule.per_epoch and "steps_per_epoch" not in self.model_fields_set:
+            raise ValueError("a schedule that counts in epochs needs steps_per_epoch")
+        steps, values = self.observed_steps, self.expected.values
+        if isinstance(values, list) and len(values) != len(steps):
+            raise ValueError(f"expected.values has {len(values)} values for {len(steps)} steps")
+        if isinstance(values, dict):
+            if not values:
+                raise ValueError("expected.values is empty")
+            beyond = sorted(set(values) - set(steps.tolist()))
+            if beyond:
+                raise ValueError(f"expected.values gives step {beyond[0]}, which is not in steps")
+        return self
+
+
+class ParameterFacts(Strict):
+    """What a signature must say of one parameter; what is left out is not looked at."""
+
+    position: PositiveInt | None = Field(default=None, description="counted from 1, without self")
+    required: bool | None = None
+    default: str | int | float | bool | None = Field(
+        default=None, description="the default value; leave it out where it does not matter"
+    )
+
+    @property
+    def states_default(self) -> bool:
+        """Whether the default is given, be it None."""
+        return "default" in self.model_fields_set
+
+
+class Surface(Strict):
+    """What the signature of one API must be."""
+
+    signature: Text | None = Field(
+        default=None, description="the whole: (optimizer, gamma, last_epoch=-1)"
+    )
+    has: dict[Text, ParameterFacts] = {}
+    lacks: list[Text] = []
+
+    @model_validator(mode="after")
+    def _something(self) -> Surface:
+        if not (self.signature or self.has or self.lacks):
+            raise ValueError("give at least one of signature, has and lacks")
+        return self
+
+
+class SurfaceCase(CaseBase):
+    """What the signatures of some APIs must be."""
+
+    surface: Annotated[dict[Api, Surface], Field(min_length=1)]
+
+
+def _family_case(family: str, schedule: type[Schedule]) -> Any:
+    return create_model(
+        f"{family.title()}Case",
+        __base__=ScheduleCase,
+        __module__=__name__,
+        family=(Literal[family], ...),
+        schedule=(schedule, ...),
+    )
+
+
+def _kind_of_case(value: Any) -> str | None:
+    if isinstance(value, SurfaceCase) or (isinstance(value, dict) and "surface" in value):
+        return "surface"
+    family = value.get("family") if isinstance(value, dict) else getattr(value, "family", None)
+    return family if family in FAMILIES else None
+
+
+Case: TypeAlias = ScheduleCase | SurfaceCase
+_CASES: Any = Annotated[SurfaceCase, Tag("surface")]
+for _family, _schedule in FAMILIES.items():
+    _CASES = _CASES | Annotated[_family_case(_family, _schedule), Tag(_family)]
+
+
+class Observed(Strict):
+    """What a divergence looks like; a trial that differs from it is not covered."""
+
+    values: dict[NonNegativeInt, float] | None = Field(
+        default=None, description="observed rates at some steps, to the printed digits"
+    )
+    raises: Text | None = None
+    message: Pattern | None = None
+    signature: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Observed:
+        if sum(x is not None for x in (self.values, self.raises, self.signature)) != 1:
+            raise ValueError("give one of values, raises and signature")
+        return self
+
+
+def _specifiers(text: str) -> str:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        raise ValueError(f"not a version specifier: {text!r} (as in '>=2.13')") from None
+    return text
+
+
+class KnownDivergence(CaseBase):
+    """A recorded, explained and bounded disagreement. It covers what it names and nothing else."""
+
+    case: Name = Field(description="the case that shows it")
+    implementation: Api
+    target: Text = Field(default="*", description="glob over targets, such as mindspore/cpu/*")
+    versions: Annotated[str, AfterValidator(_specifiers)] = Field(
+        description="versions of the framework that it covers, such as '>=2.13'"
+    )
+    seen: Annotated[list[Text], Field(min_length=1)] = Field(
+        description="versions in which it was seen"
+    )
+    kind: Literal[
+        "documentation",
+        "semantics",
+        "validation",
+        "precision",
+        "mode",
+        "resume",
+        "applied-vs-reported",
+        "end of schedule",
+        "surface",
+    ]
+    steps: Window | None = Field(default=None, description="the steps that may diverge; else all")
+    observed: Observed
+    expected: Text = Field(description="what was due, in words or numbers")
+    explanation: Text
+    remedy: Text = Field(description="whom it bites, and what to do instead")
+    until: Text = Field(description="the condition under which the record must go")
+
+    def covers(self, case: str, api: str, target: str, version: str) -> bool:
+        """Whether a trial is in the record's scope."""
+        return (
+            case == self.case
+            and api == self.implementation
+            and fnmatchcase(target, self.target)
+            and SpecifierSet(self.versions, prereleases=True).contains(version.split("+")[0])
+        )
+
+
+class CaseFile(Strict):
+    """One YAML file: cases, known divergences, or both."""
+
+    format: Literal[1] = Field(description="version of this format")
+    cases: list[Annotated[_CASES, Discriminator(_kind_of_case)]] = []
+    known_divergences: list[KnownDivergence] = []
+
+    @model_validator(mode="after")
+    def _something(self) -> CaseFile:
+        if not (self.cases or self.known_divergences):
+            raise ValueError("the file has neither cases nor known_divergences")
+        return self

@@ -1,0 +1,25 @@
+"""What is known of every implementation, as data, and how each expresses each family.
+
+`IMPLEMENTATIONS` holds the facts, by API name. `express` turns a schedule in its family's own
+terms into the call of one API.
+"""
+
+from __future__ import annotations
+
+from harness.catalogue.facts import IMPLEMENTATIONS
+from harness.catalogue.mapping import Call, Mapping, Training, Unsupported, express, mappings
+from harness.catalogue.model import Form, Implementation, Kind, Precision
+
+__all__ = [
+    "IMPLEMENTATIONS",
+    "Call",
+    "Form",
+    "Implementation",
+    "Kind",
+    "Mapping",
+    "Precision",
+    "Training",
+    "Unsupported",
+    "express",
+    "mappings",
+]

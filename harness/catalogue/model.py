@@ -1,0 +1,58 @@
+"""The words in which the catalogue describes an implementation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How an implementation is driven, which is all that an adapter has to know of it."""
+
+    SCHEDULER = "scheduler"
+    """wraps an optimizer and is advanced by `step()`"""
+    LIST = "list"
+    """a function that returns the rate of every step, for an optimizer to look up"""
+    CELL = "cell"
+    """called with the step, by the user or by an optimizer"""
+
+
+class Form(StrEnum):
+    """How rounding errors accumulate."""
+
+    CLOSED = "closed"
+    """each rate is computed from the step alone"""
+    RECURSIVE = "recursive"
+    """each rate is computed from the one before"""
+
+
+class Precision(StrEnum):
+    """An IEEE 754 format."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One public API that realises schedules.
+
+    `modes` are the execution modes in which it is tried, `precision` is what it computes and
+    reports its rates in, `applied_precision` is that of the weights whose movement shows the
+    applied rate.
+    """
+
+    api: str
+    framework: str
+    kind: Kind
+    form: Form
+    precision: Precision
+    applied_precision: Precision
+    modes: tuple[str, ...]
+    formula: str
+    documentation: str
+
+    @property
+    def short(self) -> str:
+        """`torch.ExponentialLR`: the framework and the last name, for headings."""
+        return f"{self.framework}.{self.api.rpartition('.')[2]}"

@@ -1,0 +1,233 @@
+"""The command line: options in, calls out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+import harness
+from harness import listing
+from harness.case import Case
+from harness.consistency import inconsistencies
+from harness.errors import ConformError, InvalidCases, UnknownName
+from harness.load import Loaded, check, load
+from harness.plan import Selection
+from harness.project import CASES, REPORTS, records
+
+INTERRUPTED = 130
+EXIT_CODES = """\b
+Exit codes:
+  0    all as expected
+  1    something diverges, is stale, crashed or timed out
+  2    wrong usage, or a case file that cannot be used
+  3    nothing could be run: no framework found
+  130  interrupted; the report before is left as it was"""
+
+_PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class _Group(click.Group):
+    """Ends a command with the exit code of its error, and says the error without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _terminated)
+        try:
+            return super().invoke(context)
+        except ConformError as error:
+            click.echo(f"conform: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt as interrupt:
+            text = str(interrupt)
+            click.echo(f"conform: interrupted{text and f': {text}'}", err=True)
+            context.exit(INTERRUPTED)
+
+
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt("terminated")
+
+
+@click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(harness.__version__, prog_name="conform")
+def main() -> None:
+    """Check that PyTorch and MindSpore produce the learning-rate schedules that they document."""
+
+
+@main.command(epilog=EXIT_CODES)
+@_PATHS
+@click.option("--family", "families", multiple=True, help="Only this family (glob).")
+@click.option(
+    "--implementation",
+    "implementations",
+    multiple=True,
+    help="Only this API: its full name or its last part (glob).",
+)
+@click.option(
+    "--target", "targets", multiple=True, help="Only this target, such as 'mindspore/*/graph'."
+)
+@click.option("-k", "keyword", default="", help="Only trials whose id or tags fit: 'a and not b'.")
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for the report.  [default: reports/latest]",
+)
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds that one trial may take.",
+)
+def run(
+    paths: tuple[Path, ...],
+    families: tuple[str, ...],
+    implementations: tuple[str, ...],
+    targets: tuple[str, ...],
+    keyword: str,
+    report: Path | None,
+    fail_fast: bool,
+    time_limit: float,
+) -> None:
+    """Run the cases below each PATH (by default the suite's own) and write a report."""
+    # The harness is imported where it is needed, so that the other commands answer at once.
+    from harness import console, report as reporting, suite
+    from harness.report.model import from_run
+    from harness.workers import Workers, default_environments
+
+    folder = report or REPORTS / "latest"
+    reporting.ensure_writable(folder)
+    selection = Selection(families, implementations, targets, keyword)
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    progress = console.Progressing(out, err)
+    try:
+        # The frameworks are imported in their workers while the cases are loaded.
+        with progress, Workers(default_environments(), time_limit) as workers:
+            loaded = _load(paths)
+            selection.check(loaded.cases)
+            result = suite.run(loaded, workers, selection, progress.listener, fail_fast)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
+            f"{folder} is left as it was"
+        ) from None
+    reporting.write(from_run(result), folder)
+    console.print_summary(out, result, str(folder / "index.html"))
+    sys.exit(1 if result.fails else 0)
+
+
+@main.command("check")
+@_PATHS
+def check_cases(paths: tuple[Path, ...]) -> None:
+    """Validate the case files below each PATH, without starting any framework."""
+    loaded, problems = check(paths or [CASES])
+    # A part of the suite need not hold every case that the records speak of.
+    problems += inconsistencies(loaded, () if paths else loaded.known_divergences)
+    if problems:
+        for problem in sorted(problems):
+            click.echo(str(problem))
+        click.echo(f"{len(problems)} problems", err=True)
+        sys.exit(2)
+    divergences = len(loaded.known_divergences)
+    click.echo(f"{len(loaded.cases)} cases and {divergences} known divergences are valid")
+
+
+@main.group("list")
+def list_() -> None:
+    """List cases, implementations or targets."""
+
+
+@list_.command("cases")
+@_PATHS
+@_JSON
+def list_cases(paths: tuple[Path, ...], as_json: bool) -> None:
+    """The cases below each PATH."""
+    _print_rows(listing.cases(_load(paths)), as_json)
+
+
+@list_.command("implementations")
+@_JSON
+def list_implementations(as_json: bool) -> None:
+    """Every API that the catalogue knows, and how each family's parameters map to it."""
+    rows = listing.implementations()
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        click.echo(listing.implementations_text(rows))
+
+
+@list_.command("targets")
+@_JSON
+def list_targets(as_json: bool) -> None:
+    """Every environment, device and mode that trials can run on here."""
+    _print_rows(listing.targets(), as_json)
+
+
+@main.command()
+@click.argument("case")
+@click.argument("implementation", required=False)
+@click.option("--target", default="*", help="Only this target, such as 'mindspore/*/graph'.")
+@click.option("--script", is_flag=True, help="Print the reproducer and nothing else.")
+@click.option(
+    "--cases",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the case is, if not among the suite's own.",
+)
+def explain(
+    case: str, implementation: str | None, target: str, script: bool, paths: tuple[Path, ...]
+) -> None:
+    """Show how CASE goes on each implementation: the calls, step by step, and a reproducer."""
+    from harness import explanation
+
+    loaded = _load(paths)
+    out = Console(highlight=False, soft_wrap=True)
+    explanation.explain(_find(loaded, case), loaded, implementation, target, script, out)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is installed here, what works, and what is known not to."""
+    from harness import doctor as checks
+
+    sys.exit(0 if checks.examine(Console(highlight=False)) else 3)
+
+
+@main.command()
+@click.argument("which", type=click.Choice(["case", "report"]))
+def schema(which: str) -> None:
+    """Print the JSON Schema of a case file or of report.json."""
+    if which == "case":
+        from harness.load import schema_text
+    else:
+        from harness.report.model import schema_text
+    click.echo(schema_text(), nl=False)
+
+
+def _load(paths: tuple[Path, ...]) -> Loaded:
+    loaded = load(paths or [CASES])
+    return Loaded(loaded.cases, (*loaded.known_divergences, *records(paths)))
+
+
+def _find(loaded: Loaded, name: str) -> Case:
+    names = {case.name: case for case in loaded.cases}
+    fitting = [names[known] for known in names if known == name or fnmatchcase(known, name)]
+    if len(fitting) != 1:
+        raise UnknownName("case", name, names)
+    return fitting[0]
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    click.echo(json.dumps(rows, indent=1) if as_json else listing.table(rows))
+
+
+__all__ = ["InvalidCases", "main"]

@@ -1,0 +1,64 @@
+"""What can be wrong with cases that are well formed, found without any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from harness.budget import budget
+from harness.case import KnownDivergence, ScheduleCase
+from harness.catalogue import IMPLEMENTATIONS, Unsupported, express
+from harness.errors import Problem, did_you_mean
+from harness.load import Loaded
+from harness.plan import implementations_of, training
+
+
+def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> Iterator[Problem]:
+    """Numbers that contradict the reference model, and records of cases that there are not.
+
+    Args:
+        loaded: the cases to look at.
+        records: known divergences that must each concern one of these cases.
+    """
+    for case in loaded.cases:
+        if isinstance(case, ScheduleCase):
+            yield from _contradictions(case)
+    names = {case.name for case in loaded.cases}
+    for record in records:
+        if record.case not in names:
+            yield Problem(
+                record.file,
+                record.line,
+                "case",
+                f"there is no case {record.case!r}{did_you_mean(record.case, names)}",
+                "name the case that shows the divergence, or remove the record",
+            )
+
+
+def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
+    """The expected values that not even the widest budget of an implementation would let pass."""
+    steps, expected = case.observed_steps, case.expected_values
+    reference = case.schedule.rates(steps, case.steps_per_epoch)
+    need = training(case)
+    allowed = np.zeros(len(steps))
+    for implementation in implementations_of(case, IMPLEMENTATIONS):
+        call = express(implementation, case.family, case.schedule, need)
+        if not isinstance(call, Unsupported):
+            own = budget(case.schedule, call, need, steps, reference, implementation)
+            allowed = np.maximum(allowed, own)
+    if case.tolerance is not None:
+        relative, absolute = case.tolerance.rtol or 0.0, case.tolerance.atol or 0.0
+        allowed = np.fmax(allowed, np.fmax(relative * np.abs(expected), absolute))
+    with np.errstate(invalid="ignore"):
+        wrong = (expected != reference) & (np.abs(expected - reference) > allowed)
+    for i in np.flatnonzero(wrong):
+        yield Problem(
+            case.file,
+            case.line,
+            f"{case.name}: expected.values",
+            f"step {steps[i]} is {float(expected[i])!r} here and {float(reference[i])!r} by the "
+            f"reference model: error {abs(expected[i] - reference[i]):.3g}, "
+            f"allowed {allowed[i]:.3g}",
+            "correct the number or the schedule",
+        )

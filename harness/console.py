@@ -1,0 +1,141 @@
+"""What a person sees in the terminal while a run goes on, and at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from harness.judge import Judgement
+from harness.plan import Environment, Trial
+from harness.suite import Listener, Run
+from harness.verdict import Verdict
+
+STYLES = {
+    Verdict.CONFORMS: "green",
+    Verdict.KNOWN_DIVERGENCE: "yellow",
+    Verdict.UNSUPPORTED: "dim",
+    Verdict.UNAVAILABLE: "magenta",
+}
+PLAIN_EVERY = 100
+"""Trials between two lines of progress where there is no terminal."""
+
+
+class Progressing(AbstractContextManager["Progressing"]):
+    """A progress bar on a terminal, a line now and then in a pipe; each failure as it comes.
+
+    Progress goes to standard error, failures to standard output.
+    """
+
+    def __init__(self, out: Console, err: Console) -> None:
+        self._out, self._err = out, err
+        self._done, self._total = 0, 0
+        self._verdicts: Counter[Verdict] = Counter()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task("starting the frameworks", total=None)
+
+    def __enter__(self) -> Progressing:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    @property
+    def listener(self) -> Listener:
+        """For `suite.run`."""
+        return Listener(self._on_plan, self._on_judgement)
+
+    @property
+    def so_far(self) -> str:
+        """`12 of 60 trials`, for a run that is interrupted."""
+        return f"{self._done} of {self._total} trials"
+
+    def _on_plan(self, trials: list[Trial]) -> None:
+        self._total = len(trials)
+        self._bar.update(self._task, total=self._total, description="running")
+        if not self._err.is_terminal:
+            self._err.print(f"{self._total} trials", highlight=False)
+
+    def _on_judgement(self, judgement: Judgement) -> None:
+        self._done += 1
+        self._verdicts[judgement.verdict] += 1
+        self._bar.update(self._task, completed=self._done)
+        if judgement.verdict.fails:
+            print_failure(self._bar.console if self._shares_terminal else self._out, judgement)
+        if not self._err.is_terminal and self._done % PLAIN_EVERY == 0:
+            self._err.print(f"{self.so_far}", highlight=False)
+
+    @property
+    def _shares_terminal(self) -> bool:
+        """Whether a failure must be printed above the bar."""
+        return self._err.is_terminal and self._out.is_terminal
+
+
+def print_failure(console: Console, judgement: Judgement) -> None:
+    """The trial, where its case is, and what is wrong."""
+    trial, observation = judgement.trial, judgement.observation
+    text = Text()
+    text.append(judgement.verdict.value, style="bold red")
+    text.append(f"  {trial.id}\n")
+    text.append(f"    {trial.case.file}:{trial.case.line}\n", style="dim")
+    for reason in judgement.reasons:
+        text.append("".join(f"    {line}\n" for line in reason.splitlines()))
+    for warning in getattr(observation, "warnings", ()):
+        text.append(f"    warned {warning}\n", style="dim")
+    for line in getattr(observation, "printed", "").splitlines()[-8:]:
+        text.append(f"    | {line}\n", style="dim")
+    console.print(text, end="", soft_wrap=True)
+
+
+def print_summary(console: Console, run: Run, report: str) -> None:
+    """What ran where, the counts, and where the report is."""
+    for environment in run.environments:
+        console.print(environment_line(environment), soft_wrap=True)
+    text = Text(f"{len(run.judgements)} trials of {len(run.cases)} cases: ")
+    parts = [
+        (f"{run.count(verdict)} {verdict.value}", STYLES.get(verdict, "bold red"))
+        for verdict in Verdict
+        if run.count(verdict)
+    ]
+    for index, (part, style) in enumerate(parts):
+        text.append(", " if index else "").append(part, style=style)
+    text.append(f"  in {run.seconds:.1f} s")
+    if run.stopped_early:
+        text.append("  (stopped at the first failure)")
+    console.print(text, soft_wrap=True)
+    console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def environment_line(environment: Environment) -> Text:
+    """An environment in one line."""
+    if environment.failure:
+        what = "crashed" if environment.crashed else "unavailable"
+        return Text.assemble(
+            (f"{environment.name}: {what}", "bold magenta"),
+            f", its trials were not run: {environment.failure.strip().splitlines()[-1]}",
+        )
+    numpy = environment.packages.get("numpy", "?")
+    return Text(
+        f"{environment.name} {environment.version} on {', '.join(environment.devices)}"
+        f" (Python {environment.python}, numpy {numpy})"
+    )

@@ -1,0 +1,68 @@
+"""Every error that a user can see: what is wrong, where, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class ConformError(Exception):
+    """Ends a command with `exit_code` and its own text, without a traceback."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong with one case file.
+
+    `line` counts from 1; `key` is the path inside the file, such as `cases[0].schedule.base_lr`.
+    """
+
+    file: str
+    line: int
+    key: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        key = f" {self.key}:" if self.key else ""
+        return f"{self.file}:{self.line}:{key} {self.what}\n    remedy: {self.remedy}"
+
+
+class InvalidCases(ConformError):
+    """At least one case file cannot be used."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownName(ConformError):
+    """A name on the command line that fits nothing."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name = kind, name
+        close = did_you_mean(name, known)
+        super().__init__(f"no {kind} fits {name!r}{close or f'; see: conform list {kind}s'}")
+
+
+class NothingSelected(ConformError):
+    """The options leave no trial to run."""
+
+
+class NothingToRun(ConformError):
+    """No framework could be started, so not a single trial was run."""
+
+    exit_code = 3
+
+
+class ReportUnwritable(ConformError):
+    """The folder for the report cannot be written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the nearest of `known`, or an empty text."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

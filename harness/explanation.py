@@ -1,0 +1,171 @@
+"""`conform explain`: one case on one implementation, in full."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from harness import listing
+from harness.case import Case, ScheduleCase
+from harness.catalogue import Kind
+from harness.console import STYLES
+from harness.errors import NothingSelected, NothingToRun
+from harness.judge import Comparison, Judge, Judgement, signature_text
+from harness.load import Loaded
+from harness.observation import Observation
+from harness.plan import Selection, Trial, plan
+from harness.reproducer import script
+from harness.workers import Workers, default_environments
+
+MAX_ROWS = 60
+"""Steps that a table shows; a longer one keeps its first, its last and its telling ones."""
+
+
+def explain(
+    case: Case,
+    loaded: Loaded,
+    implementation: str | None,
+    target: str,
+    script_only: bool,
+    out: Console,
+) -> None:
+    """Run the fitting trials of `case` and show each of them.
+
+    Raises:
+        NothingSelected: no trial fits.
+        NothingToRun: no trial that fits can run here.
+    """
+    patterns = (implementation,) if implementation else ()
+    selection = Selection(implementations=patterns, targets=(target,))
+    selection.check([case])
+    with Workers(default_environments()) as workers:
+        environments = workers.environments()
+        trials = [t for t in plan([case], environments) if selection.wants(t)]
+        if not trials:
+            raise NothingSelected(
+                f"no trial of {case.name!r} fits; its implementations are: "
+                f"{', '.join(sorted({t.implementation.api for t in plan([case], environments)}))}"
+            )
+        if script_only:
+            _print_script(trials, out)
+            return
+        judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
+        judgements = [judge.judge(t, None) for t in trials if t.skip is not None]
+        runnable = [t for t in trials if t.skip is None]
+        judgements += [judge.judge(t, observation) for t, observation in workers.run(runnable)]
+    _print_case(case, out)
+    for judgement in judgements:
+        _print_judgement(judgement, out)
+
+
+def _print_script(trials: list[Trial], out: Console) -> None:
+    for trial in trials:
+        if trial.skip is None:
+            out.print(Text(script(trial)), end="")
+            return
+    reason = trials[0].skip.reason if trials[0].skip else ""
+    raise NothingToRun(f"{trials[0].id} cannot run here: {reason}")
+
+
+def _print_case(case: Case, out: Console) -> None:
+    out.print(Text(case.name, style="bold"))
+    _line(out, f"  {case.description}")
+    _line(out, f"  source: {case.source}")
+    _line(out, f"  file: {case.file}:{case.line}")
+    if isinstance(case, ScheduleCase):
+        terms = case.schedule.model_dump(exclude_defaults=True)
+        shown = ", ".join(f"{name}={value!r}" for name, value in terms.items())
+        _line(out, f"  schedule: {case.family}({shown}), {case.steps_per_epoch} steps per epoch")
+
+
+def _print_judgement(judgement: Judgement, out: Console) -> None:
+    trial, observation = judgement.trial, judgement.observation
+    out.print()
+    verdict = judgement.verdict
+    out.print(
+        Text.assemble(
+            (f"{trial.implementation.api} on {trial.target}: ", "bold"),
+            (verdict.value, STYLES.get(verdict, "bold red")),
+        )
+    )
+    for reason in judgement.reasons:
+        _line(out, f"  {reason}")
+    if judgement.record:
+        _line(out, f"  record: {judgement.record.name}: {judgement.record.explanation}")
+        _line(out, f"  remedy: {judgement.record.remedy}")
+    if trial.skip is not None:
+        return
+    _line(out, f"  call: {call_text(trial)}")
+    if isinstance(observation, Observation):
+        if observation.signature is not None:
+            _line(out, f"  signature: {signature_text(observation.signature)}")
+        for warning in observation.warnings:
+            _line(out, f"  warned: {warning}")
+    for line in getattr(observation, "printed", "").splitlines():
+        _line(out, f"  | {line}")
+    for comparison in judgement.comparisons:
+        out.print()
+        _line(out, f"{comparison.name} rate, {comparison.precision.value}")
+        _line(out, _table(comparison))
+    out.print()
+    _line(out, "# reproducer: needs only the framework; alone with --script")
+    out.print(Text(script(trial)), end="")
+
+
+def call_text(trial: Trial) -> str:
+    """The call as a user would write it, and how it is advanced."""
+    name = trial.implementation.api.rpartition(".")[2]
+    if trial.call is None:
+        return f"inspect.signature({name})"
+    arguments = [f"{key}={value!r}" for key, value in trial.call.arguments.items()]
+    if trial.implementation.kind is not Kind.SCHEDULER:
+        return f"{name}({', '.join(arguments)})"
+    when = "epoch" if trial.call.per_epoch else "update"
+    lead = f"SGD(..., lr={trial.call.base_lr!r}); {name}(optimizer, "
+    return f"{lead}{', '.join(arguments)}); step() after each {when}"
+
+
+def _table(comparison: Comparison) -> str:
+    reference, observed = comparison.reference, comparison.observed
+    error = np.abs(observed - reference)
+    spacing = np.spacing(np.abs(reference).astype(comparison.precision.value)).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(error == 0, 0, error / comparison.allowed)
+    wrong = set(comparison.diverging.tolist())
+    rows = [
+        {
+            "step": int(comparison.steps[i]),
+            "expected": "" if np.isnan(comparison.expected[i]) else repr(comparison.expected[i].item()),
+            "reference": repr(reference[i].item()),
+            "observed": repr(observed[i].item()),
+            "error (ULP)": f"{error[i] / spacing[i]:.2f}",
+            "budget used": f"{share[i]:.1%}",
+            "": "<- not as due" if int(comparison.steps[i]) in wrong else "",
+        }
+        for i in _rows_to_show(comparison)
+    ]
+    left_out = len(observed) - len(rows)
+    note = f"\n({left_out} steps left out)" if left_out else ""
+    return listing.table(rows) + note
+
+
+def _rows_to_show(comparison: Comparison) -> list[int]:
+    length = len(comparison.observed)
+    if length <= MAX_ROWS:
+        return list(range(length))
+    telling = [
+        extreme.step
+        for extreme in (comparison.absolute, comparison.ulp, comparison.share, comparison.first)
+        if extreme is not None
+    ]
+    around = np.searchsorted(comparison.steps, telling)
+    half = MAX_ROWS // 2
+    kept = {*range(half), *range(length - half + 5, length), *around.tolist()}
+    return sorted(i for i in kept if i < length)
+
+
+def _line(out: Console, text: str) -> None:
+    out.print(Text(text))

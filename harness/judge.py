@@ -1,0 +1,428 @@
+"""From an observation to a verdict. Knows the case, the reference and the budget; no framework."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence as Items
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.budget import budget
+from harness.case import Expected, KnownDivergence, ScheduleCase, Surface, SurfaceCase, Tolerance
+from harness.catalogue import Implementation, Precision
+from harness.observation import Lost, Observation, Parameter, Raised, Sequence
+from harness.plan import Trial
+from harness.reference.elementary import Float64, Int64
+from harness.verdict import Verdict
+
+REPORTED, APPLIED = "reported", "applied"
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The greatest of something over a sequence, and the step where it occurs."""
+
+    value: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One value that is not as due.
+
+    `against` says what it was held against: `expected`, the case's own number, or `reference`.
+    `observed` is None where a value is missing.
+    """
+
+    sequence: str
+    step: int
+    against: str
+    due: float
+    observed: float | None
+    error: float
+    allowed: float
+
+    def __str__(self) -> str:
+        if self.observed is None:
+            return f"{self.sequence} rate at step {self.step}: missing, {self.due!r} was due"
+        return (
+            f"{self.sequence} rate at step {self.step}: {self.against} {self.due!r}, "
+            f"observed {self.observed!r}, error {self.error:.3g}, allowed {self.allowed:.3g}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One sequence held against what was due, step by step.
+
+    The arrays have one entry for each step that was asked for and answered; `expected` is NaN where
+    the case gives no number of its own. Extremes are None where no value could be compared.
+    """
+
+    name: str
+    precision: Precision
+    steps: Int64
+    observed: Float64
+    reference: Float64
+    expected: Float64
+    allowed: Float64
+    length: int
+    first: Deviation | None
+    diverging: Int64
+    absolute: Extreme | None
+    relative: Extreme | None
+    ulp: Extreme | None
+    share: Extreme | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one trial, and why.
+
+    `reasons` are sentences, the most telling first. `record` is the known divergence that covers
+    the trial, also where it has gone stale.
+    """
+
+    trial: Trial
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    observation: Observation | Lost | None = None
+    record: KnownDivergence | None = None
+
+    @property
+    def first(self) -> Deviation | None:
+        """The deviation at the earliest step."""
+        firsts = [c.first for c in self.comparisons if c.first is not None]
+        return min(firsts, key=lambda deviation: deviation.step, default=None)
+
+
+@dataclass
+class Judge:
+    """Judges the trials of one run, against the known divergences that are on record."""
+
+    records: Items[KnownDivergence] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    """Version of the framework in each environment."""
+
+    def judge(self, trial: Trial, observation: Observation | Lost | None) -> Judgement:
+        """The verdict on `trial`; `observation` is None for a trial that was not run."""
+        if trial.skip is not None:
+            return Judgement(trial, trial.skip.verdict, (trial.skip.reason,))
+        if isinstance(observation, Lost):
+            verdict = Verdict.TIMED_OUT if observation.timed_out else Verdict.CRASHED
+            return Judgement(trial, verdict, (observation.reason,), observation=observation)
+        if observation is None:
+            raise ValueError(f"{trial.id} was to be run and has no observation")
+        case = trial.case
+        if isinstance(case, SurfaceCase):
+            judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
+        else:
+            judgement = _judge_schedule(trial, case, observation)
+        return self._with_record(judgement)
+
+    def _with_record(self, judgement: Judgement) -> Judgement:
+        trial = judgement.trial
+        version = self.versions.get(trial.target.environment, "0")
+        for record in self.records:
+            if not record.covers(
+                trial.case.name, trial.implementation.api, str(trial.target), version
+            ):
+                continue
+            if judgement.verdict is Verdict.CONFORMS:
+                reason = f"{record.name!r} ({record.file}:{record.line}) no longer occurs: remove it"
+                return replace(judgement, verdict=Verdict.STALE, reasons=(reason,), record=record)
+            unlike = _unlike(record, judgement)
+            if unlike:
+                note = f"not as recorded in {record.name!r} ({record.file}:{record.line}): {unlike}"
+                return replace(judgement, reasons=(*judgement.reasons, note))
+            return replace(judgement, verdict=Verdict.KNOWN_DIVERGENCE, record=record)
+        return judgement
+
+
+def _judge_surface(trial: Trial, due: Surface, observation: Observation) -> Judgement:
+    if observation.raised or observation.signature is None:
+        reason = f"no signature: {observation.raised or 'none was given'}"
+        return Judgement(trial, Verdict.REFUSED, (reason,), observation=observation)
+    reasons = tuple(_surface_faults(due, observation.signature))
+    verdict = Verdict.DIVERGES if reasons else Verdict.CONFORMS
+    return Judgement(trial, verdict, reasons, observation=observation)
+
+
+def _surface_faults(due: Surface, parameters: tuple[Parameter, ...]) -> Iterable[str]:
+    observed = signature_text(parameters)
+    if due.signature is not None and _compact(due.signature) != _compact(observed):
+        yield f"the signature is {observed}, not {due.signature}"
+    by_name = {parameter.name: parameter for parameter in parameters}
+    names = list(by_name)
+    for name in due.lacks:
+        if name in by_name:
+            yield f"has a parameter {name!r} in {observed}"
+    for name, facts in due.has.items():
+        if name not in by_name:
+            yield f"has no parameter {name!r} in {observed}"
+            continue
+        position, default = names.index(name) + 1, by_name[name].default
+        if facts.position not in (None, position):
+            yield f"parameter {name!r} is at position {position}, not {facts.position}"
+        if facts.required is not None and facts.required != (default is None):
+            yield f"parameter {name!r} is {'required' if default is None else 'optional'}"
+        if facts.states_default and default != repr(facts.default):
+            yield f"the default of {name!r} is {default or 'missing'}, not {facts.default!r}"
+
+
+def signature_text(parameters: Iterable[Parameter]) -> str:
+    """A signature as Python writes it, without annotations.
+
+    >>> signature_text([Parameter("lr", "POSITIONAL_OR_KEYWORD", None),
+    ...                 Parameter("fused", "KEYWORD_ONLY", "False")])
+    '(lr, *, fused=False)'
+    """
+    parts: list[str] = []
+    for parameter in parameters:
+        starred = any(part.startswith("*") for part in parts)
+        if parameter.kind == "KEYWORD_ONLY" and not starred:
+            parts.append("*")
+        stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(parameter.kind, "")
+        default = "" if parameter.default is None else f"={parameter.default}"
+        parts.append(f"{stars}{parameter.name}{default}")
+    return f"({', '.join(parts)})"
+
+
+def _compact(signature: str) -> str:
+    return re.sub(r"\s+", "", signature)
+
+
+def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) -> Judgement:
+    if case.expected.raises is not None:
+        verdict, reasons = _exception_due(case.expected, observation)
+        return Judgement(trial, verdict, reasons, observation=observation)
+    comparisons = tuple(
+        _compare(trial, case, name, sequence) for name, sequence in observation.sequences.items()
+    )
+    judged = Judgement(trial, Verdict.CONFORMS, (), comparisons, observation)
+    broken = [text for c in comparisons if c.name == REPORTED for text in _contradictions(c)]
+    if broken:
+        return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),))
+    if observation.raised is not None:
+        reason = f"raised {observation.raised} where values were due"
+        return replace(judged, verdict=Verdict.REFUSED, reasons=(reason,))
+    reasons = tuple(_faults(trial, case, observation, comparisons))
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons) if reasons else judged
+
+
+def _exception_due(due: Expected, observation: Observation) -> tuple[Verdict, tuple[str, ...]]:
+    raised = observation.raised
+    if raised is None:
+        values = [float(s.values[0]) for s in observation.sequences.values() if len(s.values)]
+        gave = f"gave {values[0]!r}" if values else "gave no value"
+        return Verdict.ACCEPTED, (f"{gave} where {due.raises} was due",)
+    if due.raises not in (raised.type, *raised.bases):
+        return Verdict.DIVERGES, (f"raised {raised} where {due.raises} was due",)
+    if due.message and not re.search(due.message, raised.message):
+        return Verdict.DIVERGES, (f"the text of {raised} does not match {due.message!r}",)
+    return Verdict.CONFORMS, ()
+
+
+def _faults(
+    trial: Trial, case: ScheduleCase, observation: Observation, comparisons: Items[Comparison]
+) -> Iterable[str]:
+    for name in (REPORTED, APPLIED):
+        sequence = observation.sequences.get(name)
+        due = _precision_due(trial.implementation, name)
+        if sequence is None:
+            yield f"the {name} rate was not observed"
+        elif sequence.precision is not due:
+            yield f"the {name} rate is {sequence.precision}, not {due}"
+    for comparison in comparisons:
+        asked = len(case.observed_steps)
+        if comparison.length > asked:
+            yield f"{comparison.length} {comparison.name} rates for {asked} steps"
+        if comparison.first:
+            yield _first_of([str(comparison.first), *comparison.diverging[1:]])
+    if case.expected.prints and not re.search(case.expected.prints, observation.printed):
+        yield f"printed nothing that matches {case.expected.prints!r}"
+
+
+def _precision_due(implementation: Implementation, name: str) -> Precision:
+    return implementation.precision if name == REPORTED else implementation.applied_precision
+
+
+def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
+    all_steps = case.observed_steps
+    length = min(len(all_steps), len(sequence.values))
+    all_reference = case.schedule.rates(all_steps, case.steps_per_epoch)
+    steps, reference = all_steps[:length], all_reference[:length]
+    observed = sequence.values[:length]
+    expected = case.expected_values[:length]
+    dtype = np.dtype(sequence.precision)
+
+    if trial.call is None:
+        raise ValueError(f"{trial.id} has no call to derive a budget from")
+    allowance = budget(
+        case.schedule,
+        trial.call,
+        trial.training,
+        steps,
+        reference,
+        trial.implementation,
+        sequence.precision,
+    )
+    against_expected, due_expected = allowance, expected
+    against_reference = allowance
+    if case.tolerance is not None:
+        against_expected = _tolerance(case.tolerance, expected, dtype)
+        against_reference = np.fmax(allowance, against_expected)
+        if case.tolerance.ulp is not None:
+            due_expected = _rounded(expected, dtype)
+
+    due_reference = _rounded_if_infinite(reference, dtype)
+    wrong_expected = _wrong(observed, due_expected, against_expected)
+    wrong = wrong_expected | _wrong(observed, due_reference, against_reference)
+    diverging, first = steps[wrong], None
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        against, due, allowed = (
+            ("expected", due_expected, against_expected)
+            if wrong_expected[at]
+            else ("reference", due_reference, against_reference)
+        )
+        error = float(_error(observed, due)[at])
+        first = Deviation(
+            name, int(steps[at]), against, float(due[at]), float(observed[at]), error,
+            float(allowed[at]),
+        )
+    if length < len(all_steps):
+        diverging = np.append(diverging, all_steps[length:])
+        first = first or Deviation(
+            name, int(all_steps[length]), "reference", float(all_reference[length]), None, np.inf,
+            0.0,
+        )
+
+    error = _error(observed, due_reference)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        relative = np.where(reference == 0, np.where(error == 0, 0, np.inf), error / abs(reference))
+        ulp = error / _spacing(reference, dtype)
+        share = np.where(error == 0, 0, error / against_reference)
+    return Comparison(
+        name=name,
+        precision=sequence.precision,
+        steps=steps,
+        observed=observed,
+        reference=reference,
+        expected=expected,
+        allowed=against_reference,
+        length=len(sequence.values),
+        first=first,
+        diverging=diverging,
+        absolute=_extreme(error, steps),
+        relative=_extreme(relative, steps),
+        ulp=_extreme(ulp, steps),
+        share=_extreme(share, steps),
+    )
+
+
+def _tolerance(tolerance: Tolerance, due: Float64, dtype: np.dtype[np.floating]) -> Float64:
+    """The case's own allowance, NaN where the case has no number of its own."""
+    allowed = np.where(np.isnan(due), np.nan, tolerance.atol or 0.0)
+    allowed = np.maximum(allowed, (tolerance.rtol or 0.0) * np.abs(due))
+    return np.maximum(allowed, (tolerance.ulp or 0.0) * _spacing(due, dtype))
+
+
+def _wrong(observed: Float64, due: Float64, allowed: Float64) -> NDArray[np.bool_]:
+    """Where `observed` is not as `due`; a due NaN means that nothing is said of that step.
+
+    Not a number, and an infinity of the other sign or none where one is due, never pass.
+    """
+    return np.asarray(~np.isnan(due) & ~(_error(observed, due) <= allowed))
+
+
+def _error(observed: Float64, due: Float64) -> Float64:
+    """|observed - due|; 0 for equal infinities, infinite for a NaN that was not due."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.where(observed == due, 0.0, np.abs(observed - due))
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def _rounded(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+    with np.errstate(over="ignore"):
+        return np.asarray(values.astype(dtype).astype(np.float64))
+
+
+def _rounded_if_infinite(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+    """A rate beyond the range of `dtype` is due as an infinity."""
+    rounded = _rounded(values, dtype)
+    return np.where(np.isinf(rounded), rounded, values)
+
+
+def _spacing(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+    """One unit in the last place of `values` in `dtype`."""
+    finite = np.clip(np.nan_to_num(np.abs(values)), 0, float(np.finfo(dtype).max))
+    return np.spacing(finite.astype(dtype)).astype(np.float64)
+
+
+def _extreme(values: NDArray[np.float64], steps: Int64) -> Extreme | None:
+    if not len(values):
+        return None
+    at = int(np.argmax(np.nan_to_num(values, nan=np.inf, posinf=np.inf)))
+    return Extreme(float(values[at]), int(steps[at]))
+
+
+def _contradictions(comparison: Comparison) -> list[str]:
+    """Where the case's own numbers contradict the reference model by more than is allowed.
+
+    The allowance is that of the trial, so a number that is good enough for float32 only is broken
+    for a float64 implementation, and the case has to say for whom it is.
+    """
+    expected, reference = comparison.expected, comparison.reference
+    return [
+        f"the case expects {float(expected[i])!r} at step {comparison.steps[i]}, where the "
+        f"reference model says {float(reference[i])!r} and {float(comparison.observed[i])!r} was "
+        f"reported: error {abs(expected[i] - reference[i]):.3g}, "
+        f"allowed {comparison.allowed[i]:.3g}"
+        for i in np.flatnonzero(_wrong(expected, reference, comparison.allowed))
+        if not np.isnan(expected[i])
+    ]
+
+
+def _first_of(items: Items[object]) -> str:
+    return f"{items[0]} (and {len(items) - 1} more)" if len(items) > 1 else str(items[0])
+
+
+def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
+    """How a trial differs from what a record says, or nothing."""
+    observation, seen = judgement.observation, record.observed
+    if not isinstance(observation, Observation):
+        return f"it {judgement.verdict.value}"
+    if seen.raises is not None:
+        return _unlike_raised(seen.raises, seen.message, observation.raised)
+    if seen.signature is not None:
+        text = signature_text(observation.signature or ())
+        same = _compact(text) == _compact(seen.signature)
+        return "" if same else f"the signature is {text}"
+    if judgement.verdict is not Verdict.DIVERGES:
+        return f"the verdict is {judgement.verdict.value}"
+    for comparison in judgement.comparisons:
+        outside = [
+            int(step)
+            for step in comparison.diverging
+            if record.steps and not record.steps.start <= step < record.steps.stop
+        ]
+        if outside:
+            return f"it diverges at step {outside[0]} too"
+        by_step = dict(zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True))
+        for step, value in (seen.values or {}).items():
+            spacing = float(_spacing(np.array([value]), np.dtype(comparison.precision))[0])
+            if not abs(by_step.get(step, np.nan) - value) <= 4 * spacing:
+                return f"the {comparison.name} rate at step {step} is {by_step.get(step)!r}"
+    return ""
+
+
+def _unlike_raised(type_: str, message: str | None, raised: Raised | None) -> str:
+    if raised is None:
+        return "it raised nothing"
+    if raised.type != type_ or (message and not re.search(message, raised.message)):
+        return f"it raised {raised}"
+    return ""

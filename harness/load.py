@@ -1,0 +1,290 @@
+"""From YAML files to cases. Every problem is found in one pass and said with file, line and key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from harness.case import Case, CaseBase, CaseFile, KnownDivergence
+from harness.errors import InvalidCases, Problem, did_you_mean
+from harness.reference import FAMILIES
+
+MAX_BYTES = 1 << 20
+"""A case file of more than 1 MiB is refused unread."""
+MAX_DEPTH = 12
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What some case files hold."""
+
+    cases: tuple[Case, ...]
+    known_divergences: tuple[KnownDivergence, ...]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader, reading `1e-3` as the number that YAML 1.2 says it is."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def case_schema() -> dict[str, Any]:
+    """The JSON Schema of a case file, for completion in editors."""
+    schema = CaseFile.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema
+
+
+def schema_text() -> str:
+    """The text of `cases/schema.json`."""
+    return json.dumps(case_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def load(paths: Iterable[Path]) -> Loaded:
+    """Load every case file at or below `paths`.
+
+    Raises:
+        InvalidCases: with every problem of every file, one bad file hiding no other's.
+    """
+    loaded, problems = check(paths)
+    if problems:
+        raise InvalidCases(problems)
+    return loaded
+
+
+def check(paths: Iterable[Path]) -> tuple[Loaded, list[Problem]]:
+    """Load what can be loaded, and collect what is wrong with the rest."""
+    cases: list[Case] = []
+    divergences: list[KnownDivergence] = []
+    problems: list[Problem] = []
+    for path in _files(paths, problems):
+        file = _load_file(path, problems)
+        if file is not None:
+            cases += file.cases
+            divergences += file.known_divergences
+    problems += _duplicate_names(cases) + _duplicate_names(divergences)
+    return Loaded(tuple(cases), tuple(divergences)), sorted(problems)
+
+
+def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
+            if not found:
+                problems.append(Problem(str(path), 1, "", "no *.yaml below", "name another folder"))
+        elif path.exists():
+            found = [path]
+        else:
+            problems.append(Problem(str(path), 1, "", "no such file or folder", "check the path"))
+            continue
+        for file in found:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def _load_file(path: Path, problems: list[Problem]) -> CaseFile | None:
+    source = _Source(_shown(path))
+    try:
+        data = source.parse(path)
+    except OSError as error:
+        source.problem(1, "", f"cannot be read: {error.strerror}", "make it a readable file")
+        data = None
+    file = None
+    if data is not None:
+        try:
+            file = CaseFile.model_validate(data)
+        except ValidationError as error:
+            source.explain(error)
+        else:
+            for group in ("cases", "known_divergences"):
+                for index, item in enumerate(getattr(file, group)):
+                    item.located(source.file, source.lines[(group, index)])
+    problems += source.problems
+    return file
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would type it: relative where it lies below here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+@dataclass
+class _Source:
+    """One file's text, with the line of everything in it."""
+
+    file: str
+    lines: dict[Location, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, line: int, key: str, what: str, remedy: str) -> None:
+        self.problems.append(Problem(self.file, line, key, what, remedy))
+
+    def parse(self, path: Path) -> Any:
+        if path.stat().st_size > MAX_BYTES:
+            self.problem(1, "", f"larger than {MAX_BYTES:,} bytes", "split it, a file a behaviour")
+            return None
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            self.problem(1, "", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
+            return None
+        try:
+            if self._refuses_structure(text):
+                return None
+            node = yaml.compose(text, Loader=_Loader)
+            if node is None:
+                self.problem(1, "", "empty", "begin with 'format: 1'")
+                return None
+            return self._construct(node, ())
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            what = getattr(error, "problem", None) or str(error)
+            self.problem(mark.line + 1 if mark else 1, "", f"not YAML: {what}", "mend the syntax")
+            return None
+
+    def _refuses_structure(self, text: str) -> bool:
+        """Refuse what no case needs and what could blow up, before anything is built."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_Loader):
+            line = event.start_mark.line + 1
+            if isinstance(event, yaml.AliasEvent):
+                self.problem(line, "", f"alias *{event.anchor}", "write the value out")
+                return True
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    self.problem(line, "", f"nested deeper than {MAX_DEPTH}", "flatten it")
+                    return True
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+        return False
+
+    def _construct(self, node: yaml.Node, location: Location) -> Any:
+        self.lines.setdefault(location, node.start_mark.line + 1)
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self._construct(item, (*location, index)) for index, item in enumerate(node.value)
+            ]
+        if not isinstance(node, yaml.MappingNode):
+            return _scalar(node)
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
+                self.problem(line, _key(location), "not a plain key", "write a word and a colon")
+                continue
+            key = _scalar(key_node)
+            if key in result:
+                first = self.lines[(*location, key)]
+                self.problem(
+                    line, _key((*location, key)), f"given already in line {first}", "remove one"
+                )
+                continue
+            self.lines[(*location, key)] = line
+            result[key] = self._construct(value_node, (*location, key))
+        return result
+
+    def explain(self, error: ValidationError) -> None:
+        """Turn pydantic's errors into problems, each at the line of the nearest key there is."""
+        for detail in error.errors(include_url=False):
+            location: Location = ()
+            for part in detail["loc"]:
+                if (*location, part) in self.lines:
+                    location = (*location, part)
+            leaf = detail["loc"][-1] if detail["loc"] else ""
+            key = (*location, leaf) if detail["type"] == "missing" else location
+            what, remedy = _wording(detail, leaf)
+            self.problem(self.lines.get(location, 1), _key(key), what, remedy)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    constructor = yaml.constructor.SafeConstructor()
+    try:
+        return constructor.construct_object(node)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(
+            None, None, str(error), node.start_mark
+        ) from None
+
+
+def _key(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")
+
+
+_REMEDIES = {
+    "float_type": "write a number, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "bool_type": "write true or false",
+    "string_type": "write a text (in quotes where it looks like a number)",
+    "list_type": "write a list",
+    "dict_type": "write keys and values",
+    "finite_number": "write a finite number",
+    "literal_error": "use one of the values named",
+}
+
+
+def _wording(detail: Any, leaf: str | int) -> tuple[str, str]:
+    """What is wrong and what to do, in the words of the case format."""
+    kind = detail["type"]
+    message = detail["msg"].removeprefix("Value error, ")
+    if kind == "missing":
+        return "missing", f"add '{leaf}:'"
+    if kind == "extra_forbidden":
+        return "unknown key", f"remove it{did_you_mean(str(leaf), _known_keys())}"
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        return (
+            "neither a known family nor a surface",
+            f"give 'family:' ({', '.join(sorted(FAMILIES))}) or 'surface:'",
+        )
+    message = message[0].lower() + message[1:]
+    if kind == "value_error":
+        return message, "see cases/README.md for the format"
+    given = detail.get("input")
+    shown = f", got {given!r}" if isinstance(given, str | int | float | bool) else ""
+    return message + shown, _REMEDIES.get(kind, "see cases/README.md for the format")
+
+
+def _known_keys() -> set[str]:
+    schema = CaseFile.model_json_schema()
+    models = [schema, *schema["$defs"].values()]
+    return {key for model in models for key in model.get("properties", {})}
+
+
+def _duplicate_names(items: Iterable[CaseBase]) -> list[Problem]:
+    first: dict[str, CaseBase] = {}
+    problems = []
+    for item in items:
+        known = first.setdefault(item.name, item)
+        if known is not item:
+            problems.append(
+                Problem(
+                    item.file,
+                    item.line,
+                    "name",
+                    f"{item.name!r} is taken by {known.file}:{known.line}",
+                    "choose another name",
+                )
+            )
+    return problems

@@ -1,0 +1,73 @@
+"""What came back from a trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.catalogue import Precision
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Rates in the precision in which they were seen; `values` is their float64 image, shape `(n,)`.
+
+    `values` lacks rates that were never reached, so it may be shorter than what was asked for.
+    """
+
+    precision: Precision
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception: its type, the types that it derives from, and its text."""
+
+    type: str
+    bases: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a signature; `default` is the source text of the default, None without."""
+
+    name: str
+    kind: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The worker's answer.
+
+    Attributes:
+        sequences: by name, `reported` and `applied`.
+        signature: of the API, without `self`, where that was asked.
+        raised: the exception that ended the trial, if any; sequences seen before it stay.
+        warnings: `Category: text` of each Python warning, in order, without repetitions.
+        printed: what the process wrote to its standard output and error.
+        seconds: the time from request to answer in the worker.
+    """
+
+    sequences: dict[str, Sequence] = field(default_factory=dict)
+    signature: tuple[Parameter, ...] | None = None
+    raised: Raised | None = None
+    warnings: tuple[str, ...] = ()
+    printed: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """There is no answer: the worker `crashed`, or was `timed out` and killed."""
+
+    timed_out: bool
+    reason: str
+    printed: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,226 @@
+"""What will run: cases × implementations × targets. What will not run is in the plan with why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from harness.case import Case, ScheduleCase, SurfaceCase
+from harness.catalogue import (
+    IMPLEMENTATIONS,
+    Call,
+    Form,
+    Implementation,
+    Kind,
+    Training,
+    Unsupported,
+    express,
+    mappings,
+)
+from harness.errors import UnknownName
+from harness.verdict import Verdict
+
+MAX_DRIVEN = 200_000
+"""Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Environment × device × execution mode."""
+
+    environment: str
+    device: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.environment}/{self.device}/{self.mode}"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One interpreter with one version of a framework, as it describes itself.
+
+    `failure` says why it could not be started; then `crashed` tells a framework that died from one
+    that is not there, and there are no devices.
+    """
+
+    name: str
+    framework: str
+    python: str = ""
+    version: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    absent_devices: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
+    failure: str = ""
+    crashed: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Why a trial is not run."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case × one implementation × one target.
+
+    `call` is None for a surface case, and where the trial is skipped.
+    """
+
+    case: Case
+    implementation: Implementation
+    target: Target
+    call: Call | None = None
+    skip: Skip | None = None
+
+    @property
+    def id(self) -> str:
+        """`case::implementation::environment/device/mode`, unique in a run."""
+        return f"{self.case.name}::{self.implementation.api}::{self.target}"
+
+    @property
+    def training(self) -> Training:
+        """The training that the case needs."""
+        return training(self.case)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for; empty means all. Globs match whole names, or a name's last part."""
+
+    families: tuple[str, ...] = ()
+    implementations: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    keyword: str = ""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Selection()
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Refuse names that fit nothing.
+
+        Raises:
+            UnknownName: for a family or an implementation that there is not.
+        """
+        families = {case.family for case in cases if isinstance(case, ScheduleCase)}
+        for family in self.families:
+            if not any(fnmatchcase(known, family) for known in families):
+                raise UnknownName("family", family, families)
+        for pattern in self.implementations:
+            if not any(_fits(api, pattern) for api in IMPLEMENTATIONS):
+                raise UnknownName("implementation", pattern, IMPLEMENTATIONS)
+
+    def wants(self, trial: Trial) -> bool:
+        """Whether `trial` is part of the selection."""
+        case, api = trial.case, trial.implementation.api
+        family = case.family if isinstance(case, ScheduleCase) else "surface"
+        return (
+            (not self.families or any(fnmatchcase(family, glob) for glob in self.families))
+            and (not self.implementations or any(_fits(api, g) for g in self.implementations))
+            and (not self.targets or any(fnmatchcase(str(trial.target), g) for g in self.targets))
+            and _keyword(self.keyword, f"{trial.id} {' '.join(case.tags)}")
+        )
+
+
+def training(case: Case) -> Training:
+    """How many updates the case needs, and how many of them make an epoch."""
+    if isinstance(case, SurfaceCase):
+        return Training(updates=0, steps_per_epoch=1)
+    return Training(int(case.observed_steps[-1]) + 1, case.steps_per_epoch)
+
+
+def plan(
+    cases: Iterable[Case],
+    environments: Iterable[Environment],
+    implementations: dict[str, Implementation] | None = None,
+) -> list[Trial]:
+    """Every trial of `cases`, those that cannot run among them."""
+    known = IMPLEMENTATIONS if implementations is None else implementations
+    environments = list(environments)
+    return [
+        _trial(case, implementation, target, environment)
+        for case in cases
+        for implementation in implementations_of(case, known)
+        for environment in environments
+        if environment.framework == implementation.framework
+        for target in _targets(case, implementation, environment)
+    ]
+
+
+def implementations_of(case: Case, known: dict[str, Implementation]) -> list[Implementation]:
+    """The implementations that `case` is for."""
+    if isinstance(case, SurfaceCase):
+        names = list(case.surface)
+    elif case.implementations is not None:
+        names = list(dict.fromkeys(case.implementations))
+    else:
+        names = [mapping.api for mapping in mappings(family=case.family)]
+    return [known[name] for name in names if name in known]
+
+
+def _targets(case: Case, implementation: Implementation, environment: Environment) -> list[Target]:
+    """Devices × modes; a signature is the same in all of them, so one is enough."""
+    if environment.failure:
+        return [Target(environment.name, "-", "-")]
+    targets = [
+        Target(environment.name, device, mode)
+        for device in environment.devices
+        for mode in implementation.modes
+    ]
+    return targets[:1] if isinstance(case, SurfaceCase) else targets
+
+
+def _trial(
+    case: Case, implementation: Implementation, target: Target, environment: Environment
+) -> Trial:
+    if environment.failure:
+        verdict = Verdict.CRASHED if environment.crashed else Verdict.UNAVAILABLE
+        return Trial(case, implementation, target, skip=Skip(verdict, environment.failure))
+    if isinstance(case, SurfaceCase):
+        return Trial(case, implementation, target)
+    need = training(case)
+    call = express(implementation, case.family, case.schedule, need)
+    if not isinstance(call, Unsupported) and need.updates > MAX_DRIVEN:
+        call = _if_closed(implementation, call, need)
+    if isinstance(call, Unsupported):
+        skip = Skip(Verdict.UNSUPPORTED, call.reason)
+        return Trial(case, implementation, target, skip=skip)
+    overrides = case.arguments.get(implementation.api, {})
+    return Trial(case, implementation, target, call.overridden(overrides))
+
+
+def _if_closed(implementation: Implementation, call: Call, need: Training) -> Call | Unsupported:
+    if implementation.kind is Kind.CELL and implementation.form is Form.CLOSED:
+        return call
+    return Unsupported(
+        f"it would have to go through {need.updates:,} updates to get there; beyond "
+        f"{MAX_DRIVEN:,} only what can be called at any step is tried"
+    )
+
+
+def _fits(api: str, pattern: str) -> bool:
+    return fnmatchcase(api, pattern) or fnmatchcase(api.rpartition(".")[2], pattern)
+
+
+def _keyword(expression: str, text: str) -> bool:
+    """pytest's `-k` without parentheses: words joined by `and`, `or` and `not`, in any case.
+
+    >>> _keyword("graph and not stair", "exponential::ExponentialLR::mindspore/cpu/graph")
+    True
+    """
+    text = text.lower()
+    return any(
+        all(
+            (word.removeprefix("not ").strip() in text) != word.startswith("not ")
+            for word in map(str.strip, alternative.split(" and "))
+        )
+        for alternative in expression.lower().split(" or ")
+    )

@@ -1,0 +1,23 @@
+"""Where the suite keeps its own cases and its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.case import KnownDivergence
+from harness.load import load
+
+ROOT = Path(__file__).resolve().parent.parent
+CASES = ROOT / "cases"
+RECORDS = CASES / "known_divergences"
+REPORTS = Path("reports")
+
+
+def records(paths: Sequence[Path]) -> tuple[KnownDivergence, ...]:
+    """The suite's known divergences that `paths` do not bring along already.
+
+    They belong to a run of any part of the suite, and do no harm to other cases.
+    """
+    covered = not paths or any(RECORDS.is_relative_to(path.resolve()) for path in paths)
+    return () if covered or not RECORDS.is_dir() else load([RECORDS]).known_divergences

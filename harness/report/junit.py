@@ -1,0 +1,50 @@
+"""`junit.xml`, for CI systems: a suite per environment, a test case per trial."""
+
+from __future__ import annotations
+
+import io
+from itertools import groupby
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from harness.report.model import Report, TrialEntry
+from harness.verdict import Verdict
+
+_NO_ANSWER = {Verdict.CRASHED.value, Verdict.TIMED_OUT.value}
+_NOT_RUN = {Verdict.UNSUPPORTED.value, Verdict.UNAVAILABLE.value}
+
+
+def render(report: Report) -> str:
+    """JUnit XML. What was not run is skipped, what gave no answer is an error."""
+    xml = JUnitXml("lr-schedule-conformance")
+    by_environment = sorted(report.trials, key=lambda trial: trial.environment)
+    for environment, trials in groupby(by_environment, key=lambda trial: trial.environment):
+        suite = TestSuite(environment)
+        for trial in trials:
+            suite.add_testcase(_test_case(trial))
+        xml.add_testsuite(suite)
+    xml.update_statistics()
+    file = io.BytesIO()
+    xml.write(file)
+    return file.getvalue().decode()
+
+
+def _test_case(trial: TrialEntry) -> TestCase:
+    case = TestCase(
+        _clean(f"{trial.case}[{trial.device}/{trial.mode}]"), trial.implementation, trial.seconds
+    )
+    text = _clean("\n".join(trial.reasons))
+    if trial.verdict in _NOT_RUN:
+        case.result = [Skipped(text, trial.verdict)]
+    elif trial.verdict in _NO_ANSWER:
+        case.result = [Error(text, trial.verdict)]
+    elif trial.fails:
+        case.result = [Failure(text, trial.verdict)]
+    if trial.printed:
+        case.system_out = _clean(trial.printed)
+    return case
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that XML cannot hold."""
+    return "".join(c for c in text if c in "\n\t" or (c >= " " and c not in "\ufffe\uffff"))

@@ -1,0 +1,439 @@
+"""`report.json`: a published format. `report.schema.json` is generated from these models.
+
+Within one major version of the format, fields may be added, and none is removed or changes its
+meaning. Numbers that JSON has no literal for stand as the strings NaN, Infinity and -Infinity.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+import harness
+from harness.case import Case, KnownDivergence, ScheduleCase
+from harness.judge import Comparison, Deviation, Extreme, Judgement, signature_text
+from harness.observation import Lost, Observation
+from harness.plan import Environment
+from harness.report.revision import revision
+from harness.suite import Run
+
+FORMAT = "1.0"
+MAX_POINTS = 1_000
+"""A longer sequence is thinned to about so many points, its extremes kept."""
+
+
+class Model(BaseModel):
+    """Frozen, and written with its infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class SuiteEntry(Model):
+    """Which suite made the report."""
+
+    name: str
+    version: str
+    commit: str | None = Field(description="git commit, with + where the tree was changed")
+
+
+class EnvironmentEntry(Model):
+    """An environment, or why there is none."""
+
+    name: str
+    framework: str
+    version: str | None
+    python: str | None
+    packages: dict[str, str]
+    devices: list[str]
+    modes: list[str] = Field(description="execution modes in which trials were run")
+    absent_devices: dict[str, str] = Field(description="device to the reason")
+    failure: str | None
+    start_seconds: float
+    printed: str = Field(description="what the framework wrote while it was imported")
+
+
+class CaseEntry(Model):
+    """A case, and what its schedule is."""
+
+    name: str
+    description: str
+    source: str
+    file: str
+    line: int
+    tags: list[str]
+    family: str = Field(description="'surface' for a case about signatures")
+    schedule: dict[str, Any]
+    steps_per_epoch: int | None
+    length: int = Field(description="steps that the case looks at")
+    steps: list[int] = Field(description="thinned where `length` is greater than their number")
+    reference: list[float] = Field(description="the reference model's rates at `steps`")
+    expected: list[float | None] = Field(description="the case's own rates at `steps`")
+
+
+class ExtremeEntry(Model):
+    """The greatest of something, and where."""
+
+    value: float
+    step: int
+
+
+class DeviationEntry(Model):
+    """The first value that is not as due."""
+
+    sequence: str
+    step: int
+    against: str = Field(description="'expected' (the case's number) or 'reference'")
+    due: float
+    observed: float | None
+    error: float
+    budget: float
+
+
+class SequenceEntry(Model):
+    """One observed sequence; `observed` and `budget` stand at the case's `steps`."""
+
+    name: Literal["reported", "applied"]
+    precision: str
+    length: int
+    diverging: int = Field(description="number of steps that are not as due")
+    greatest_absolute_error: ExtremeEntry | None
+    greatest_relative_error: ExtremeEntry | None
+    greatest_ulp_error: ExtremeEntry | None
+    greatest_budget_share: ExtremeEntry | None
+    observed: list[float]
+    budget: list[float]
+
+
+class CallEntry(Model):
+    """What was passed to the API."""
+
+    arguments: dict[str, Any]
+    base_lr: float | None = Field(description="the optimizer's rate, where the API wraps one")
+    advanced: str = Field(description="when the schedule moves on")
+
+
+class ExceptionEntry(Model):
+    """What was raised."""
+
+    type: str
+    message: str
+
+
+class TrialEntry(Model):
+    """One trial and its verdict."""
+
+    id: str
+    case: str
+    family: str
+    implementation: str
+    framework: str
+    environment: str
+    device: str
+    mode: str
+    verdict: str
+    fails: bool
+    reasons: list[str]
+    call: CallEntry | None
+    form: str
+    precision: str
+    first_divergence: DeviationEntry | None
+    diagnosis: str | None = Field(description="a cause that reproduces the observed values")
+    sequences: list[SequenceEntry]
+    signature: str | None
+    exception: ExceptionEntry | None
+    warnings: list[str]
+    printed: str
+    seconds: float
+    known_divergence: str | None
+
+
+class AgreementEntry(Model):
+    """Two trials of a case that are far apart, in relation to their budgets together."""
+
+    case: str
+    sequence: str
+    first: str
+    second: str
+    step: int
+    difference: float
+    budget_share: float
+
+
+class DivergenceEntry(Model):
+    """A known divergence that concerns a case of this run."""
+
+    name: str
+    description: str
+    kind: str
+    case: str
+    implementation: str
+    target: str
+    versions: str
+    seen: list[str]
+    expected: str
+    observed: str
+    explanation: str
+    remedy: str
+    until: str
+    source: str
+    file: str
+    line: int
+
+
+class Report(Model):
+    """A whole run."""
+
+    format: Literal["1.0"] = FORMAT
+    suite: SuiteEntry
+    started: str = Field(description="ISO 8601, UTC")
+    seconds: float
+    selection: dict[str, Any] = Field(description="what the user left out; empty for everything")
+    stopped_early: bool
+    counts: dict[str, int] = Field(description="verdict to its number of trials")
+    fails: bool
+    environments: list[EnvironmentEntry]
+    cases: list[CaseEntry]
+    trials: list[TrialEntry]
+    agreements: list[AgreementEntry]
+    known_divergences: list[DivergenceEntry]
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of `report.json`."""
+    schema = Report.model_json_schema(mode="serialization")
+    number = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    schema = json.loads(json.dumps(schema), object_hook=lambda node: _with_infinities(node, number))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _with_infinities(node: dict[str, Any], number: dict[str, Any]) -> dict[str, Any]:
+    if node.get("type") == "number":
+        return {**{key: node[key] for key in node if key != "type"}, **number}
+    return node
+
+
+def schema_text() -> str:
+    """The text of `harness/report/report.schema.json`."""
+    return json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def from_run(run: Run) -> Report:
+    """The report on a run."""
+    kept = _kept_points(run.judgements)
+    counts: dict[str, int] = defaultdict(int)
+    for judgement in run.judgements:
+        counts[judgement.verdict.value] += 1
+    names = {case.name for case in run.cases}
+    selection = run.selection
+    return Report(
+        suite=SuiteEntry(
+            name="lr-schedule-conformance", version=harness.__version__, commit=revision()
+        ),
+        started=run.started.isoformat(timespec="seconds"),
+        seconds=run.seconds,
+        selection={key: value for key, value in vars(selection).items() if value},
+        stopped_early=run.stopped_early,
+        counts=dict(sorted(counts.items())),
+        fails=run.fails,
+        environments=[_environment(environment, run) for environment in run.environments],
+        cases=[_case(case, kept.get(case.name)) for case in run.cases],
+        trials=[_trial(j, kept.get(j.trial.case.name)) for j in run.judgements],
+        agreements=[
+            AgreementEntry(
+                case=a.case,
+                sequence=a.sequence,
+                first=a.first,
+                second=a.second,
+                step=a.step,
+                difference=a.difference,
+                budget_share=a.share,
+            )
+            for a in run.agreements
+        ],
+        known_divergences=[_divergence(r) for r in run.records if r.case in names],
+    )
+
+
+Kept = NDArray[np.int64]
+
+
+def _kept_points(judgements: Iterable[Judgement]) -> dict[str, Kept]:
+    """Indices into a case's steps that its report shows: evenly spread, with every extreme."""
+    kept: dict[str, Kept] = {}
+    for judgement in judgements:
+        case = judgement.trial.case
+        if not isinstance(case, ScheduleCase):
+            continue
+        steps = case.observed_steps
+        if case.name not in kept:
+            count = min(len(steps), MAX_POINTS)
+            kept[case.name] = np.unique(np.linspace(0, len(steps) - 1, count).astype(np.int64))
+        if len(steps) > MAX_POINTS:
+            telling = [
+                extreme.step
+                for c in judgement.comparisons
+                for extreme in (c.absolute, c.relative, c.ulp, c.share, c.first)
+                if extreme is not None
+            ]
+            kept[case.name] = np.union1d(kept[case.name], np.searchsorted(steps, telling))
+    return kept
+
+
+def _environment(environment: Environment, run: Run) -> EnvironmentEntry:
+    targets = [j.trial.target for j in run.judgements if j.verdict.ran]
+    return EnvironmentEntry(
+        name=environment.name,
+        framework=environment.framework,
+        version=environment.version or None,
+        python=environment.python or None,
+        packages=environment.packages,
+        devices=list(environment.devices),
+        modes=sorted({t.mode for t in targets if t.environment == environment.name} - {"-"}),
+        absent_devices=environment.absent_devices,
+        failure=environment.failure or None,
+        start_seconds=environment.seconds,
+        printed=environment.printed,
+    )
+
+
+def _case(case: Case, kept: Kept | None) -> CaseEntry:
+    common = {
+        "name": case.name,
+        "description": case.description,
+        "source": case.source,
+        "file": case.file,
+        "line": case.line,
+        "tags": case.tags,
+    }
+    if not isinstance(case, ScheduleCase) or kept is None:
+        return CaseEntry(
+            **common,
+            family="surface",
+            schedule={},
+            steps_per_epoch=None,
+            length=0,
+            steps=[],
+            reference=[],
+            expected=[],
+        )
+    steps = case.observed_steps[kept]
+    return CaseEntry(
+        **common,
+        family=case.family,
+        schedule=case.schedule.model_dump(exclude_defaults=True),
+        steps_per_epoch=case.steps_per_epoch,
+        length=len(case.observed_steps),
+        steps=steps.tolist(),
+        reference=case.schedule.rates(steps, case.steps_per_epoch).tolist(),
+        expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
+    )
+
+
+def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
+    trial, observation = judgement.trial, judgement.observation
+    case, implementation, target = trial.case, trial.implementation, trial.target
+    observed = observation if isinstance(observation, Observation) else Observation()
+    printed = observation.printed if isinstance(observation, Lost) else observed.printed
+    return TrialEntry(
+        id=trial.id,
+        case=case.name,
+        family=case.family if isinstance(case, ScheduleCase) else "surface",
+        implementation=implementation.api,
+        framework=implementation.framework,
+        environment=target.environment,
+        device=target.device,
+        mode=target.mode,
+        verdict=judgement.verdict.value,
+        fails=judgement.verdict.fails,
+        reasons=list(judgement.reasons),
+        call=_call(judgement),
+        form=implementation.form.value,
+        precision=implementation.precision.value,
+        first_divergence=_deviation(judgement.first),
+        diagnosis=None,
+        sequences=[_sequence(c, kept) for c in judgement.comparisons if kept is not None],
+        signature=None if observed.signature is None else signature_text(observed.signature),
+        exception=None
+        if observed.raised is None
+        else ExceptionEntry(type=observed.raised.type, message=observed.raised.message),
+        warnings=list(observed.warnings),
+        printed=printed,
+        seconds=0.0 if observation is None else observation.seconds,
+        known_divergence=judgement.record.name if judgement.record else None,
+    )
+
+
+def _call(judgement: Judgement) -> CallEntry | None:
+    call = judgement.trial.call
+    if call is None:
+        return None
+    if judgement.trial.implementation.kind.value != "scheduler":
+        advanced = "looked up by the number of updates made"
+    else:
+        advanced = "step() after each epoch" if call.per_epoch else "step() after each update"
+    return CallEntry(arguments=call.arguments, base_lr=call.base_lr, advanced=advanced)
+
+
+def _sequence(comparison: Comparison, kept: Kept) -> SequenceEntry:
+    kept = kept[kept < len(comparison.observed)]
+    return SequenceEntry(
+        name=comparison.name,
+        precision=comparison.precision.value,
+        length=comparison.length,
+        diverging=len(comparison.diverging),
+        greatest_absolute_error=_extreme(comparison.absolute),
+        greatest_relative_error=_extreme(comparison.relative),
+        greatest_ulp_error=_extreme(comparison.ulp),
+        greatest_budget_share=_extreme(comparison.share),
+        observed=comparison.observed[kept].tolist(),
+        budget=comparison.allowed[kept].tolist(),
+    )
+
+
+def _extreme(extreme: Extreme | None) -> ExtremeEntry | None:
+    return None if extreme is None else ExtremeEntry(value=extreme.value, step=extreme.step)
+
+
+def _deviation(deviation: Deviation | None) -> DeviationEntry | None:
+    if deviation is None:
+        return None
+    return DeviationEntry(
+        sequence=deviation.sequence,
+        step=deviation.step,
+        against=deviation.against,
+        due=deviation.due,
+        observed=deviation.observed,
+        error=deviation.error,
+        budget=deviation.allowed,
+    )
+
+
+def _divergence(record: KnownDivergence) -> DivergenceEntry:
+    seen = record.observed
+    observed = seen.signature or seen.raises or ""
+    if seen.values:
+        observed = ", ".join(f"{value!r} at step {step}" for step, value in seen.values.items())
+    return DivergenceEntry(
+        name=record.name,
+        description=record.description,
+        kind=record.kind,
+        case=record.case,
+        implementation=record.implementation,
+        target=record.target,
+        versions=record.versions,
+        seen=record.seen,
+        expected=record.expected,
+        observed=observed,
+        explanation=record.explanation,
+        remedy=record.remedy,
+        until=record.until,
+        source=record.source,
+        file=record.file,
+        line=record.line,
+    )

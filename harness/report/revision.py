@@ -1,0 +1,28 @@
+"""Which commit of the suite is running."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def revision() -> str | None:
+    """The git commit of the suite's source tree, with a + where it was changed; None without git.
+
+    >>> commit = revision()
+    >>> commit is None or len(commit.rstrip("+")) == 12
+    True
+    """
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

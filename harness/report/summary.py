@@ -1,0 +1,58 @@
+"""`summary.md`, for a pull request or a CI job's page: short when all is well."""
+
+from __future__ import annotations
+
+from harness.report.model import Report
+from harness.verdict import Verdict
+
+MAX_FAILURES = 20
+
+
+def render(report: Report) -> str:
+    """Markdown: the verdict in one sentence, the environments, and the failures."""
+    lines = [
+        "# Learning-rate schedule conformance",
+        "",
+        f"**{sentence(report)}**",
+        "",
+        "| environment | version | devices | modes |",
+        "| --- | --- | --- | --- |",
+    ]
+    for environment in report.environments:
+        cells = (
+            (environment.version or "", ", ".join(environment.devices), ", ".join(environment.modes))
+            if environment.failure is None
+            else (f"not run: {environment.failure}", "", "")
+        )
+        lines.append("| " + " | ".join(map(_cell, (environment.name, *cells))) + " |")
+    failures = [trial for trial in report.trials if trial.fails]
+    if failures:
+        lines += ["", "| verdict | trial | reason |", "| --- | --- | --- |"]
+        for trial in failures[:MAX_FAILURES]:
+            reason = trial.reasons[0] if trial.reasons else ""
+            lines.append(f"| {trial.verdict} | {_cell(trial.id)} | {_cell(reason)} |")
+        if len(failures) > MAX_FAILURES:
+            lines += ["", f"… and {len(failures) - MAX_FAILURES} more, in report.json."]
+    return "\n".join(lines) + "\n"
+
+
+def sentence(report: Report) -> str:
+    """The verdict on the run, in one sentence."""
+    bad = sum(trial.fails for trial in report.trials)
+    total = len(report.trials)
+    counts = ", ".join(
+        f"{report.counts[verdict.value]} {verdict.value}"
+        for verdict in Verdict
+        if verdict.value in report.counts
+    )
+    lead = "Not as expected" if bad else "All as expected"
+    if report.stopped_early:
+        lead = f"Stopped early; {lead.lower()}"
+    of_bad = f"{bad} of {total} trials: " if bad else f"{total} trials: "
+    return f"{lead}: {of_bad}{counts}."
+
+
+def _cell(text: str) -> str:
+    """One table cell; whatever a case or a framework says is text, and not markup."""
+    flat = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return flat.replace("<", "&lt;").replace(">", "&gt;").replace("`", "\\`")[:400]

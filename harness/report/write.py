@@ -1,0 +1,88 @@
+"""Writing the files of a report: all of them whole, or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+
+from harness.errors import ReportUnwritable
+from harness.report import json_file, junit, page, summary
+from harness.report.model import Report
+
+#: Each file of a report, and what draws it.
+FILES = {
+    "report.json": json_file.render,
+    "index.html": page.render,
+    "junit.xml": junit.render,
+    "summary.md": summary.render,
+}
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make the folder, and find out before a long run that nothing could be written there.
+
+    Raises:
+        ReportUnwritable: with the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ReportUnwritable(
+            f"cannot write the report to {folder}: {error.strerror}; name another with --report"
+        ) from None
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write every file of the report into `folder`, replacing those of the report before.
+
+    Each is written in full beside its place first, so an interruption leaves the report before.
+
+    Raises:
+        ReportUnwritable: with the reason; the report before is still whole.
+    """
+    ensure_writable(folder)
+    texts = {name: render(report) for name, render in FILES.items()}
+    ready: dict[Path, Path] = {}
+    try:
+        for name, text in texts.items():
+            ready[folder / name] = _written_aside(folder, name, text)
+        with _interrupts_held():
+            for place, aside in ready.items():
+                aside.replace(place)
+    except OSError as error:
+        raise ReportUnwritable(f"cannot write the report to {folder}: {error.strerror}") from None
+    finally:
+        for aside in ready.values():
+            aside.unlink(missing_ok=True)
+
+
+def _written_aside(folder: Path, name: str, text: str) -> Path:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=folder, prefix=f".{name}-", delete=False
+    ) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchmod(file.fileno(), 0o644)
+    return Path(file.name)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let no signal come between two files of one report."""
+    held = {signal.SIGINT, signal.SIGTERM}
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,360 @@
+"""Environments and their processes: one worker each, replaced when it crashes or hangs.
+
+The worker answers in the order of the requests, so the trial at the head of what it was sent is
+the one that it is busy with: that one is lost when the worker dies or takes too long, and no other.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import execnet
+import numpy as np
+
+from harness.adapters import ADAPTERS, worker as worker_module
+from harness.case import ScheduleCase
+from harness.catalogue import Precision
+from harness.observation import Lost, Observation, Parameter, Raised, Sequence
+from harness.plan import Environment, Trial
+
+IN_FLIGHT = 4
+"""Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""
+TIME_LIMIT = 60.0
+"""Seconds that one trial may take."""
+START_LIMIT = 300.0
+"""Seconds that a framework may take to be imported."""
+MAX_STARTS_IN_VAIN = 2
+
+_END = object()
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """Where an environment is: an interpreter, and the adapter for one framework."""
+
+    name: str
+    framework: str
+    python: str = sys.executable
+    adapter: Path | None = None
+
+    @property
+    def adapter_source(self) -> Path:
+        """The adapter's file."""
+        return self.adapter or ADAPTERS[self.framework]
+
+
+def default_environments() -> list[EnvironmentSpec]:
+    """Each framework in the interpreter that runs the harness."""
+    return [EnvironmentSpec(framework, framework) for framework in ADAPTERS]
+
+
+class Workers:
+    """The workers of one run. Use as a context manager: leaving it ends every process."""
+
+    def __init__(
+        self,
+        specs: Iterable[EnvironmentSpec],
+        time_limit: float = TIME_LIMIT,
+        start_limit: float = START_LIMIT,
+    ) -> None:
+        self._specs = list(specs)
+        self._time_limit, self._start_limit = time_limit, start_limit
+        self._group = execnet.Group()
+        self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
+        self._workers: dict[str, _Worker] = {}
+        self.replaced = 0
+
+    def __enter__(self) -> Workers:
+        try:
+            for spec in self._specs:
+                self._start(spec)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def environments(self) -> list[Environment]:
+        """What each environment says of itself, once all of them have started or failed to."""
+        for spec in self._specs:
+            while self._workers[spec.name].environment is None:
+                for _ in self._handle_next_event():
+                    raise AssertionError("no trial was sent yet")  # pragma: no cover
+        environments = (self._workers[spec.name].environment for spec in self._specs)
+        return [environment for environment in environments if environment is not None]
+
+    def run(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Observation | Lost]]:
+        """Run `trials` in their environments, and yield each as soon as its answer is there.
+
+        While the caller judges one, the workers go on.
+        """
+        for trial in trials:
+            self._workers[trial.target.environment].pending.append(trial)
+        for worker in self._workers.values():
+            self._feed(worker)
+        while any(worker.pending or worker.sent for worker in self._workers.values()):
+            yield from self._handle_next_event()
+
+    def _handle_next_event(self) -> Iterator[tuple[Trial, Observation | Lost]]:
+        busy = [worker for worker in self._workers.values() if worker.is_busy]
+        deadline = min(worker.since + self._limit(worker) for worker in busy)
+        try:
+            worker, message = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            for worker in busy:
+                if time.monotonic() >= worker.since + self._limit(worker):
+                    yield from self._replace(worker, timed_out=True)
+            return
+        if self._workers[worker.spec.name] is not worker:
+            return  # the last words of a worker that was replaced
+        if message is _END:
+            yield from self._replace(worker, timed_out=False)
+        elif worker.environment is None:
+            self._greet(worker, message)
+        else:
+            trial = worker.sent.popleft()
+            worker.since = time.monotonic()
+            self._feed(worker)
+            yield trial, _observation(message)
+
+    def _limit(self, worker: _Worker) -> float:
+        return self._start_limit if worker.environment is None else self._time_limit
+
+    def _greet(self, worker: _Worker, message: dict[str, Any]) -> None:
+        if "pid" in message:
+            worker.pid, worker.folder = message["pid"], Path(message["folder"])
+            return
+        worker.environment = _environment(worker.spec, message)
+        self._feed(worker)
+
+    def _feed(self, worker: _Worker) -> None:
+        if worker.environment is None or worker.environment.failure:
+            return
+        while worker.pending and len(worker.sent) < IN_FLIGHT:
+            trial = worker.pending[0]
+            try:
+                worker.channel.send(_request(trial))
+            except OSError:
+                return  # it is dead: the end of its channel is on its way
+            if not worker.sent:
+                worker.since = time.monotonic()
+            worker.sent.append(worker.pending.popleft())
+
+    def _start(self, spec: EnvironmentSpec, starts: int = 1) -> _Worker:
+        gateway = self._group.makegateway(
+            f"popen//python={spec.python}//execmodel=main_thread_only"
+            if spec.python != sys.executable
+            else "popen//execmodel=main_thread_only"
+        )
+        channel = gateway.remote_exec(worker_module)
+        worker = _Worker(spec, gateway, channel, starts=starts)
+        self._workers[spec.name] = worker
+        channel.setcallback(
+            lambda message: self._events.put((worker, message)), endmarker=_END
+        )
+        source = spec.adapter_source
+        try:
+            channel.send({"module": source.stem, "source": source.read_text(encoding="utf-8")})
+        except OSError:
+            pass  # it is dead: the end of its channel is on its way
+        return worker
+
+    def _replace(
+        self, worker: _Worker, timed_out: bool
+    ) -> Iterator[tuple[Trial, Observation | Lost]]:
+        """Bury `worker`, give its head trial up, and go on with the rest in a new one."""
+        started = worker.environment is not None
+        reason = worker.cause_of_death(timed_out, self._limit(worker))
+        printed = worker.last_words()
+        worker.kill()
+        pending = deque([*worker.sent, *worker.pending])
+        if started and worker.sent:
+            trial = pending.popleft()
+            seconds = time.monotonic() - worker.since
+            yield trial, Lost(timed_out, reason, printed, seconds)
+        in_vain = 0 if started else worker.starts
+        if not started and in_vain >= MAX_STARTS_IN_VAIN:
+            worker.environment = Environment(
+                worker.spec.name,
+                worker.spec.framework,
+                printed=printed,
+                failure=f"could not be started: {reason}",
+                crashed=True,
+            )
+            worker.pending, worker.sent = deque(), deque()
+            for trial in pending:
+                yield trial, Lost(timed_out, worker.environment.failure, printed)
+        elif pending or not started:
+            self.replaced += 1
+            self._start(worker.spec, starts=in_vain + 1).pending = pending
+        else:
+            worker.pending, worker.sent = deque(), deque()
+
+    def _close(self) -> None:
+        for worker in self._workers.values():
+            worker.kill()
+        self._group.terminate(timeout=1.0)
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One process, and the trials that it was sent or will be."""
+
+    spec: EnvironmentSpec
+    gateway: execnet.Gateway
+    channel: execnet.Channel
+    starts: int
+    since: float = field(default_factory=time.monotonic)
+    environment: Environment | None = None
+    pid: int | None = None
+    folder: Path | None = None
+    pending: deque[Trial] = field(default_factory=deque)
+    sent: deque[Trial] = field(default_factory=deque)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is due from it."""
+        return self.environment is None or bool(self.sent)
+
+    def cause_of_death(self, timed_out: bool, limit: float) -> str:
+        """A sentence for the report."""
+        if timed_out:
+            return f"no answer within {limit:g} s; the process was killed"
+        try:
+            self.channel.waitclose(timeout=1.0)
+        except self.channel.RemoteError as error:
+            return f"the worker failed: {str(error).strip().splitlines()[-1]}"
+        except (OSError, EOFError):
+            pass
+        return f"the process died{_exit_status(self._process())}"
+
+    def last_words(self) -> str:
+        """The end of what it wrote, where that can be read from here."""
+        if self.folder is None:
+            return ""
+        try:
+            return (self.folder / "output.txt").read_text("utf-8", errors="replace")[-4000:]
+        except OSError:
+            return ""
+
+    def kill(self) -> None:
+        """End the process at once, and clear up behind it."""
+        process = self._process()
+        if process is not None:
+            process.kill()
+        elif self.pid is not None:  # pragma: no cover
+            os.kill(self.pid, signal.SIGKILL)
+        self.gateway.exit()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        # execnet has no public way to a gateway's process, and its own exit asks politely first,
+        # which a framework stuck in a call never hears.
+        return getattr(getattr(self.gateway, "_io", None), "popen", None)
+
+
+def _exit_status(process: subprocess.Popen[bytes] | None) -> str:
+    if process is None:
+        return ""
+    try:
+        status = process.wait(timeout=2.0)
+    except subprocess.TimeoutExpired:
+        return ""
+    if status < 0:
+        return f" of signal {-status} ({signal.Signals(-status).name})"
+    return f" with exit status {status}"
+
+
+def _request(trial: Trial) -> dict[str, Any]:
+    """What the adapter has to know. What is expected stays here."""
+    case, implementation = trial.case, trial.implementation
+    if not isinstance(case, ScheduleCase) or trial.call is None:
+        return {"ask": "signature", "api": implementation.api}
+    return {
+        "ask": "rates",
+        "api": implementation.api,
+        "kind": implementation.kind.value,
+        "arguments": trial.call.arguments,
+        "base_lr": trial.call.base_lr,
+        "per_epoch": trial.call.per_epoch,
+        "steps_per_epoch": trial.training.steps_per_epoch,
+        "updates": trial.training.updates,
+        "ranges": _ranges(case.observed_steps.tolist()),
+        "applied_precision": implementation.applied_precision.value,
+        "device": trial.target.device,
+        "mode": trial.target.mode,
+    }
+
+
+def _ranges(steps: list[int]) -> list[list[int]]:
+    """Increasing steps as runs from a start to before a stop.
+
+    >>> _ranges([0, 1, 2, 7])
+    [[0, 3], [7, 8]]
+    """
+    ranges: list[list[int]] = []
+    for step in steps:
+        if ranges and ranges[-1][1] == step:
+            ranges[-1][1] = step + 1
+        else:
+            ranges.append([step, step + 1])
+    return ranges
+
+
+def _environment(spec: EnvironmentSpec, message: dict[str, Any]) -> Environment:
+    if "failure" in message:
+        return Environment(
+            spec.name,
+            spec.framework,
+            failure=message["failure"],
+            crashed=not message["missing"],
+        )
+    return Environment(
+        name=spec.name,
+        framework=message["framework"],
+        python=message["python"],
+        version=message["version"],
+        packages=message["packages"],
+        devices=tuple(message["devices"]),
+        absent_devices=message["absent_devices"],
+        printed=message["printed"],
+        seconds=message["seconds"],
+    )
+
+
+def _observation(message: dict[str, Any]) -> Observation:
+    signature, raised = message.get("signature"), message.get("raised")
+    return Observation(
+        sequences={
+            name: Sequence(
+                Precision(sequence["precision"]), np.frombuffer(sequence["data"], dtype="<f8")
+            )
+            for name, sequence in message["sequences"].items()
+        },
+        signature=None if signature is None else tuple(Parameter(**p) for p in signature),
+        raised=raised
+        and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
+        warnings=tuple(message["warnings"]),
+        printed=message["printed"],
+        seconds=message["seconds"],
+    )
