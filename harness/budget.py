@@ -1,9 +1,10 @@
 """The error allowed at each step, derived from the arithmetic that an implementation does.
 
 Every rounding of a value to a format with unit roundoff u multiplies it by 1 + d, |d| <= u. The
-relative error of a chain of such factors is at most exp(sum |d|) - 1 (Higham, Accuracy and Stability
-of Numerical Algorithms, 2nd ed., lemma 3.1 and section 3.4). So each term below is a sum of |d|, and
-the budget is expm1 of the total, in units of the exact rate. docs/tolerance.md has the derivation.
+relative error of a chain of such factors is at most exp(sum |d|) - 1 (Higham, Accuracy and
+Stability of Numerical Algorithms, 2nd ed., lemma 3.1 and section 3.4). So each term below is a sum
+of |d|, and the budget is expm1 of the total, in units of the exact rate. docs/tolerance.md has the
+derivation.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def budget(
     smooth = schedule.decay_every > 1 and not schedule.staircase
     power = np.asarray(counts / schedule.decay_every if smooth else whole, dtype=np.float64)
 
-    total = _parameter_rounding(schedule.base_lr, computed)
+    total = np.full(steps.shape, _parameter_rounding(schedule.base_lr, computed))
     if implementation.form is Form.RECURSIVE:
         multiplications = counts if call.derived else whole
         factor = _parameter_rounding(_factor(schedule, call), computed)
@@ -77,7 +78,7 @@ def budget(
         total = total + unit_roundoff(stored)
     total = total + REFERENCE_ULP * 2 * _U64
     smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
-    return _absolute(np.asarray(total, dtype=np.float64), rates, smallest)
+    return _absolute(total, rates, smallest)
 
 
 def _factor(schedule: Exponential, call: Call) -> float:

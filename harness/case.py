@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
@@ -68,9 +69,7 @@ def _one_line(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_one_line)
-]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_one_line)]
 Api = Annotated[str, AfterValidator(_known_api)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regular_expression)]
 
@@ -102,7 +101,7 @@ class Window(Strict):
 
 
 def _increasing(steps: list[int]) -> list[int]:
-    if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(steps)):
         raise ValueError("steps must increase")
     return steps
 
@@ -294,7 +293,7 @@ def _family_case(family: str, schedule: type[Schedule]) -> Any:
         f"{family.title()}Case",
         __base__=ScheduleCase,
         __module__=__name__,
-        family=(Literal[family], ...),
+        family=(Literal[family], ...),  # type: ignore[arg-type]
         schedule=(schedule, ...),
     )
 
@@ -373,7 +372,9 @@ class KnownDivergence(CaseBase):
             case == self.case
             and api == self.implementation
             and fnmatchcase(target, self.target)
-            and SpecifierSet(self.versions, prereleases=True).contains(version.split("+")[0])
+            and SpecifierSet(self.versions, prereleases=True).contains(
+                version.split("+", maxsplit=1)[0]
+            )
         )
 
 

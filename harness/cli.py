@@ -54,7 +54,9 @@ def _terminated(*_: object) -> None:
     raise KeyboardInterrupt("terminated")
 
 
-@click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(harness.__version__, prog_name="conform")
 def main() -> None:
     """Check that PyTorch and MindSpore produce the learning-rate schedules that they document."""

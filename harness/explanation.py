@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 import numpy as np
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +16,7 @@ from harness.load import Loaded
 from harness.observation import Observation
 from harness.plan import Selection, Trial, plan
 from harness.reproducer import script
+from harness.suite import judgements
 from harness.workers import Workers, default_environments
 
 MAX_ROWS = 60
@@ -53,11 +52,9 @@ def explain(
             _print_script(trials, out)
             return
         judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
-        judgements = [judge.judge(t, None) for t in trials if t.skip is not None]
-        runnable = [t for t in trials if t.skip is None]
-        judgements += [judge.judge(t, observation) for t, observation in workers.run(runnable)]
+        judged = list(judgements(judge, trials, workers))
     _print_case(case, out)
-    for judgement in judgements:
+    for judgement in judged:
         _print_judgement(judgement, out)
 
 
@@ -138,7 +135,9 @@ def _table(comparison: Comparison) -> str:
     rows = [
         {
             "step": int(comparison.steps[i]),
-            "expected": "" if np.isnan(comparison.expected[i]) else repr(comparison.expected[i].item()),
+            "expected": ""
+            if np.isnan(comparison.expected[i])
+            else repr(comparison.expected[i].item()),
             "reference": repr(reference[i].item()),
             "observed": repr(observed[i].item()),
             "error (ULP)": f"{error[i] / spacing[i]:.2f}",

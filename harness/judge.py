@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence as Items
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Trial
 from harness.reference.elementary import Float64, Int64
 from harness.verdict import Verdict
+
+DType: TypeAlias = "np.dtype[np.floating[Any]]"
 
 REPORTED, APPLIED = "reported", "applied"
 
@@ -132,7 +135,9 @@ class Judge:
             ):
                 continue
             if judgement.verdict is Verdict.CONFORMS:
-                reason = f"{record.name!r} ({record.file}:{record.line}) no longer occurs: remove it"
+                reason = (
+                    f"{record.name!r} ({record.file}:{record.line}) no longer occurs: remove it"
+                )
                 return replace(judgement, verdict=Verdict.STALE, reasons=(reason,), record=record)
             unlike = _unlike(record, judgement)
             if unlike:
@@ -289,15 +294,24 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
             if wrong_expected[at]
             else ("reference", due_reference, against_reference)
         )
-        error = float(_error(observed, due)[at])
         first = Deviation(
-            name, int(steps[at]), against, float(due[at]), float(observed[at]), error,
+            name,
+            int(steps[at]),
+            against,
+            float(due[at]),
+            float(observed[at]),
+            float(_error(observed, due)[at]),
             float(allowed[at]),
         )
     if length < len(all_steps):
         diverging = np.append(diverging, all_steps[length:])
         first = first or Deviation(
-            name, int(all_steps[length]), "reference", float(all_reference[length]), None, np.inf,
+            name,
+            int(all_steps[length]),
+            "reference",
+            float(all_reference[length]),
+            None,
+            np.inf,
             0.0,
         )
 
@@ -324,7 +338,7 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
     )
 
 
-def _tolerance(tolerance: Tolerance, due: Float64, dtype: np.dtype[np.floating]) -> Float64:
+def _tolerance(tolerance: Tolerance, due: Float64, dtype: DType) -> Float64:
     """The case's own allowance, NaN where the case has no number of its own."""
     allowed = np.where(np.isnan(due), np.nan, tolerance.atol or 0.0)
     allowed = np.maximum(allowed, (tolerance.rtol or 0.0) * np.abs(due))
@@ -346,18 +360,18 @@ def _error(observed: Float64, due: Float64) -> Float64:
     return np.where(np.isnan(error), np.inf, error)
 
 
-def _rounded(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+def _rounded(values: Float64, dtype: DType) -> Float64:
     with np.errstate(over="ignore"):
         return np.asarray(values.astype(dtype).astype(np.float64))
 
 
-def _rounded_if_infinite(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+def _rounded_if_infinite(values: Float64, dtype: DType) -> Float64:
     """A rate beyond the range of `dtype` is due as an infinity."""
     rounded = _rounded(values, dtype)
     return np.where(np.isinf(rounded), rounded, values)
 
 
-def _spacing(values: Float64, dtype: np.dtype[np.floating]) -> Float64:
+def _spacing(values: Float64, dtype: DType) -> Float64:
     """One unit in the last place of `values` in `dtype`."""
     finite = np.clip(np.nan_to_num(np.abs(values)), 0, float(np.finfo(dtype).max))
     return np.spacing(finite.astype(dtype)).astype(np.float64)

@@ -156,16 +156,18 @@ class _Source:
                 return None
             return self._construct(node, ())
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
+            mark: yaml.Mark | None = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or str(error)
-            self.problem(mark.line + 1 if mark else 1, "", f"not YAML: {what}", "mend the syntax")
+            self.problem(
+                mark.line + 1 if mark is not None else 1, "", f"not YAML: {what}", "mend the syntax"
+            )
             return None
 
     def _refuses_structure(self, text: str) -> bool:
         """Refuse what no case needs and what could blow up, before anything is built."""
         depth = 0
         for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark is not None else 1
             if isinstance(event, yaml.AliasEvent):
                 self.problem(line, "", f"alias *{event.anchor}", "write the value out")
                 return True
@@ -184,7 +186,7 @@ class _Source:
             return [
                 self._construct(item, (*location, index)) for index, item in enumerate(node.value)
             ]
-        if not isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
@@ -219,11 +221,9 @@ class _Source:
 def _scalar(node: yaml.ScalarNode) -> Any:
     constructor = yaml.constructor.SafeConstructor()
     try:
-        return constructor.construct_object(node)  # type: ignore[no-untyped-call]
+        return constructor.construct_object(node)
     except ValueError as error:
-        raise yaml.constructor.ConstructorError(
-            None, None, str(error), node.start_mark
-        ) from None
+        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
 
 def _key(location: Location) -> str:

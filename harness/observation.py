@@ -12,9 +12,10 @@ from harness.catalogue import Precision
 
 @dataclass(frozen=True)
 class Sequence:
-    """Rates in the precision in which they were seen; `values` is their float64 image, shape `(n,)`.
+    """Rates in the precision in which they were seen; `values` is their float64 image.
 
-    `values` lacks rates that were never reached, so it may be shorter than what was asked for.
+    `values`, shape `(n,)`, lacks rates that were never reached, so it may be shorter than what was
+    asked for.
     """
 
     precision: Precision

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,11 +26,16 @@ class Run:
     seconds: float
     environments: tuple[Environment, ...]
     selection: Selection
-    cases: tuple[Case, ...]
     judgements: tuple[Judgement, ...]
     records: tuple[KnownDivergence, ...]
     agreements: tuple[Agreement, ...]
     stopped_early: bool
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The cases of the judgements, each once."""
+        by_name = {judgement.trial.case.name: judgement.trial.case for judgement in self.judgements}
+        return tuple(by_name.values())
 
     @property
     def fails(self) -> bool:
@@ -82,26 +87,26 @@ def run(
     listener.on_plan(trials)
     judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
     judged: dict[str, Judgement] = {}
-    for judgement in _judgements(judge, trials, workers):
+    for judgement in judgements(judge, trials, workers):
         judged[judgement.trial.id] = judgement
         listener.on_judgement(judgement)
         if fail_fast and judgement.verdict.fails:
             break
-    judgements = tuple(judged[trial.id] for trial in trials if trial.id in judged)
+    done = tuple(judged[trial.id] for trial in trials if trial.id in judged)
     return Run(
         started=started,
         seconds=time.perf_counter() - clock,
         environments=tuple(environments),
         selection=selection,
-        cases=tuple(case for case in loaded.cases if any(t.case is case for t in trials)),
-        judgements=judgements,
+        judgements=done,
         records=loaded.known_divergences,
-        agreements=tuple(agreements(judgements)),
-        stopped_early=len(judgements) < len(trials),
+        agreements=tuple(agreements(done)),
+        stopped_early=len(done) < len(trials),
     )
 
 
-def _judgements(judge: Judge, trials: list[Trial], workers: Workers):  # type: ignore[no-untyped-def]
+def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[Judgement]:
+    """Run and judge `trials`, in the order in which they are done."""
     for trial in trials:
         if trial.skip is not None:
             yield judge.judge(trial, None)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -168,14 +169,10 @@ class Workers:
         channel = gateway.remote_exec(worker_module)
         worker = _Worker(spec, gateway, channel, starts=starts)
         self._workers[spec.name] = worker
-        channel.setcallback(
-            lambda message: self._events.put((worker, message)), endmarker=_END
-        )
+        channel.setcallback(lambda message: self._events.put((worker, message)), endmarker=_END)
         source = spec.adapter_source
-        try:
+        with suppress(OSError):  # it is dead: the end of its channel is on its way
             channel.send({"module": source.stem, "source": source.read_text(encoding="utf-8")})
-        except OSError:
-            pass  # it is dead: the end of its channel is on its way
         return worker
 
     def _replace(
@@ -352,8 +349,7 @@ def _observation(message: dict[str, Any]) -> Observation:
             for name, sequence in message["sequences"].items()
         },
         signature=None if signature is None else tuple(Parameter(**p) for p in signature),
-        raised=raised
-        and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
+        raised=raised and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
         warnings=tuple(message["warnings"]),
         printed=message["printed"],
         seconds=message["seconds"],

@@ -1,13 +1,16 @@
 """Drives MindSpore's learning-rate schedules. Self-contained: it is sent to other interpreters."""
 
+from __future__ import annotations
+
 import importlib
+from typing import Any, Callable
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 
-def describe():
+def describe() -> dict[str, Any]:
     """Versions and devices."""
     present, absent = [], {}
     for name in ("CPU", "GPU", "Ascend"):
@@ -27,7 +30,7 @@ def describe():
     }
 
 
-def run(request, report):
+def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Drive a list function, a Cell or an experimental scheduler, and report both rates."""
     ms.set_context(mode=ms.GRAPH_MODE if request["mode"] == "graph" else ms.PYNATIVE_MODE)
     device = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}[request["device"]]
@@ -37,7 +40,7 @@ def run(request, report):
     drive(_resolve(request["api"]), request, report)
 
 
-def _scheduler(api, request, report):
+def _scheduler(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Step an experimental scheduler and a plain SGD optimizer through a training."""
     from mindspore.experimental import optim
 
@@ -59,7 +62,7 @@ def _scheduler(api, request, report):
         report("applied", _moved(weight)[: len(reported)])
 
 
-def _list(api, request, report):
+def _list(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Make the list, and let an optimizer look its rates up."""
     rates = api(**request["arguments"])
     wanted = [step for step in request["steps"] if step < len(rates)]
@@ -68,7 +71,7 @@ def _list(api, request, report):
     _apply(rates, request, report)
 
 
-def _cell(api, request, report):
+def _cell(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Call the Cell at each step, and give it to an optimizer."""
     cell = api(**request["arguments"])
     reported = []
@@ -80,7 +83,7 @@ def _cell(api, request, report):
     _apply(cell, request, report)
 
 
-def _apply(learning_rate, request, report):
+def _apply(learning_rate: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Let `mindspore.nn.SGD` move a weight; jump over the steps that are not observed.
 
     Its `global_step` counts the updates made, and a checkpoint restores it: that is the jump.
@@ -98,7 +101,7 @@ def _apply(learning_rate, request, report):
         report("applied", _moved(weight)[:done])
 
 
-def _weight(request):
+def _weight(request: dict[str, Any]) -> Any:
     """One element for each observed step, so that none has to be reset during the training.
 
     (In 2.10.0 the optimizer does not see every way to reset a Parameter, and a Tensor given to
@@ -108,7 +111,7 @@ def _weight(request):
     return Parameter(Tensor(zeros), name="weight")
 
 
-def _gradient(request, slot):
+def _gradient(request: dict[str, Any], slot: int | None) -> tuple[Any]:
     """1 for the element of this step and 0 for the others: the element moves by minus the rate."""
     gradient = np.zeros(len(request["steps"]), dtype=request["applied_precision"])
     if slot is not None:
@@ -116,15 +119,15 @@ def _gradient(request, slot):
     return (Tensor(gradient),)
 
 
-def _moved(weight):
+def _moved(weight: Any) -> Any:
     return -weight.asnumpy()
 
 
-def _fetched(rate):
+def _fetched(rate: Any) -> Any:
     """A rate as a numpy scalar of its own precision."""
     return np.array(rate.asnumpy(), copy=True) if isinstance(rate, Tensor) else np.float64(rate)
 
 
-def _resolve(api):
+def _resolve(api: str) -> Any:
     module, _, name = api.rpartition(".")
     return getattr(importlib.import_module(module), name)

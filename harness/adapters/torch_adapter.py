@@ -1,12 +1,15 @@
 """Drives torch's learning-rate schedulers. Self-contained: it is sent to other interpreters."""
 
+from __future__ import annotations
+
 import importlib
+from typing import Any, Callable
 
 import numpy as np
 import torch
 
 
-def describe():
+def describe() -> dict[str, Any]:
     """Versions and devices."""
     present = ["cpu"]
     absent = {}
@@ -30,7 +33,7 @@ def describe():
     }
 
 
-def run(request, report):
+def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Step a scheduler and a plain SGD optimizer through a training, and report both rates.
 
     The gradient is 1 and the weight starts at 0 before each observed update, so after it the
@@ -60,13 +63,13 @@ def run(request, report):
         report("applied", np.array(applied, dtype=request["applied_precision"]))
 
 
-def _rates(values):
+def _rates(values: list[Any]) -> Any:
     """Reported rates in their own precision: Python floats are float64."""
     if values and isinstance(values[0], torch.Tensor):
         return np.array([value.detach().cpu().numpy() for value in values])
     return np.array(values, dtype=np.float64)
 
 
-def _resolve(api):
+def _resolve(api: str) -> Any:
     module, _, name = api.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -4,6 +4,8 @@ execnet carries this module's source to the other interpreter, so it uses the st
 numpy only, and no syntax newer than Python 3.8. Messages are dicts of plain values.
 """
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import os
@@ -12,12 +14,13 @@ import tempfile
 import time
 import traceback
 import warnings
+from typing import Any
 
 MAX_PRINTED = 20000
 """Characters of output that are kept of one trial: its end."""
 
 
-def serve(channel):
+def serve(channel: Any) -> None:
     """Receive the adapter, say what is there, and answer requests until the channel closes."""
     setup = channel.receive()
     folder = tempfile.mkdtemp(prefix="conform-")
@@ -46,15 +49,15 @@ def serve(channel):
         channel.send(answer(adapter, request, output))
 
 
-def answer(adapter, request, output):
+def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, Any]:
     """One observation: what was seen, raised, warned of and printed."""
     output.taken()
-    sequences = {}
+    sequences: dict[str, Any] = {}
 
-    def report(name, rates):
+    def report(name: str, rates: Any) -> None:
         sequences[name] = {"precision": str(rates.dtype), "data": rates.astype("<f8").tobytes()}
 
-    observation = {"sequences": sequences}
+    observation: dict[str, Any] = {"sequences": sequences}
     began = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -78,7 +81,7 @@ def answer(adapter, request, output):
     return observation
 
 
-def signature(api):
+def signature(api: str) -> list[dict[str, Any]]:
     """Name, kind and default of every parameter of a public API, without `self`."""
     module, _, name = api.rpartition(".")
     target = getattr(importlib.import_module(module), name)
@@ -101,7 +104,7 @@ def signature(api):
 class Output:
     """What the process writes to its standard output and error, by Python or below it."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for descriptor in (1, 2):
             os.dup2(target, descriptor)
@@ -110,7 +113,7 @@ class Output:
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
         self._file = open(path, encoding="utf-8", errors="replace")
 
-    def taken(self):
+    def taken(self) -> str:
         """What came since the last call."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -118,4 +121,4 @@ class Output:
 
 
 if __name__ == "__channelexec__":
-    serve(channel)  # noqa: F821 - execnet puts it there
+    serve(globals()["channel"])  # execnet puts it there

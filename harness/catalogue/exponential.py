@@ -31,7 +31,7 @@ def _stepping(schedule: Exponential, _: Training) -> Call | Unsupported:
 
 
 def _list(schedule: Exponential, training: Training) -> Call:
-    """`exponential_decay_lr`: counts in epochs, so a decay per update calls each update an epoch."""
+    """`exponential_decay_lr`: counts in epochs, so a decay per update makes each an epoch."""
     return Call(
         {
             "learning_rate": schedule.base_lr,

@@ -1,8 +1,8 @@
 """Exponential decay: smooth or in stairs, per update or per epoch.
 
 Source: the documented formulas of `mindspore.nn.ExponentialDecayLR`,
-`mindspore.nn.exponential_decay_lr` and `torch.optim.lr_scheduler.ExponentialLR` and `StepLR`, all of
-which are `base_lr * decay_rate ** p` and differ in what `p` is.
+`mindspore.nn.exponential_decay_lr` and `torch.optim.lr_scheduler.ExponentialLR` and `StepLR`, all
+of which are `base_lr * decay_rate ** p` and differ in what `p` is.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def render(report: Report) -> str:
         for trial in trials:
             suite.add_testcase(_test_case(trial))
         xml.add_testsuite(suite)
-    xml.update_statistics()
+    xml.update_statistics()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
     xml.write(file)
     return file.getvalue().decode()

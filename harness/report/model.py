@@ -23,7 +23,6 @@ from harness.plan import Environment
 from harness.report.revision import revision
 from harness.suite import Run
 
-FORMAT = "1.0"
 MAX_POINTS = 1_000
 """A longer sequence is thinned to about so many points, its extremes kept."""
 
@@ -98,7 +97,7 @@ class DeviationEntry(Model):
 class SequenceEntry(Model):
     """One observed sequence; `observed` and `budget` stand at the case's `steps`."""
 
-    name: Literal["reported", "applied"]
+    name: str = Field(description="'reported' or 'applied'")
     precision: str
     length: int
     diverging: int = Field(description="number of steps that are not as due")
@@ -189,7 +188,7 @@ class DivergenceEntry(Model):
 class Report(Model):
     """A whole run."""
 
-    format: Literal["1.0"] = FORMAT
+    format: Literal["1.0"] = "1.0"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float

@@ -20,7 +20,11 @@ def render(report: Report) -> str:
     ]
     for environment in report.environments:
         cells = (
-            (environment.version or "", ", ".join(environment.devices), ", ".join(environment.modes))
+            (
+                environment.version or "",
+                ", ".join(environment.devices),
+                ", ".join(environment.modes),
+            )
             if environment.failure is None
             else (f"not run: {environment.failure}", "", "")
         )

@@ -1,0 +1,3 @@
+"""pytest's way in: the YAML cases are test files, and each trial is a test item."""
+
+pytest_plugins = ["harness.pytest_plugin"]
