@@ -81,6 +81,18 @@ def budget(
     return _absolute(total, rates, smallest)
 
 
+def numeral_rounding(
+    schedule: Exponential, training: Training, steps: Int64, rates: Float64
+) -> Float64:
+    """How far the schedule that a case means may be from the one that float64 can hold.
+
+    A case says `0.99`, and its author works the expected rates out from that decimal, while every
+    implementation is given the nearest float64. Absolute, float64, shape as `steps`.
+    """
+    power = schedule.counts(steps, training.steps_per_epoch) / schedule.decay_every
+    return np.where(np.isfinite(rates), np.abs(rates) * (1 + power) * _U64, 0.0)
+
+
 def _factor(schedule: Exponential, call: Call) -> float:
     return float(call.arguments["gamma"]) if call.derived else schedule.decay_rate
 

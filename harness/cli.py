@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import traceback
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from harness.plan import Selection
 from harness.project import CASES, REPORTS, records
 
 INTERRUPTED = 130
+OWN_FAULT = 70
 EXIT_CODES = """\b
 Exit codes:
   0    all as expected
   1    something diverges, is stale, crashed or timed out
   2    wrong usage, or a case file that cannot be used
   3    nothing could be run: no framework found
+  70   a fault of the suite itself
   130  interrupted; the report before is left as it was"""
 
 _PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
@@ -48,6 +51,12 @@ class _Group(click.Group):
             text = str(interrupt)
             click.echo(f"conform: interrupted{text and f': {text}'}", err=True)
             context.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo("conform: this is a fault of the suite itself; please report it", err=True)
+            context.exit(OWN_FAULT)
 
 
 def _terminated(*_: object) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from harness.budget import budget
+from harness.budget import budget, numeral_rounding
 from harness.case import KnownDivergence, ScheduleCase
-from harness.catalogue import IMPLEMENTATIONS, Unsupported, express
+from harness.catalogue import Unsupported, express
 from harness.errors import Problem, did_you_mean
 from harness.load import Loaded
 from harness.plan import implementations_of, training
@@ -26,14 +26,15 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
             yield from _contradictions(case)
     names = {case.name for case in loaded.cases}
     for record in records:
-        if record.case not in names:
-            yield Problem(
-                record.file,
-                record.line,
-                "case",
-                f"there is no case {record.case!r}{did_you_mean(record.case, names)}",
-                "name the case that shows the divergence, or remove the record",
-            )
+        for name in record.cases:
+            if name not in names:
+                yield Problem(
+                    record.file,
+                    record.line,
+                    f"{record.name}: cases",
+                    f"there is no case {name!r}{did_you_mean(name, names)}",
+                    "name the case that shows the divergence, or remove the record",
+                )
 
 
 def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
@@ -42,11 +43,12 @@ def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
     reference = case.schedule.rates(steps, case.steps_per_epoch)
     need = training(case)
     allowed = np.zeros(len(steps))
-    for implementation in implementations_of(case, IMPLEMENTATIONS):
+    for implementation in implementations_of(case):
         call = express(implementation, case.family, case.schedule, need)
         if not isinstance(call, Unsupported):
             own = budget(case.schedule, call, need, steps, reference, implementation)
             allowed = np.maximum(allowed, own)
+    allowed += numeral_rounding(case.schedule, need, steps, reference)
     if case.tolerance is not None:
         relative, absolute = case.tolerance.rtol or 0.0, case.tolerance.atol or 0.0
         allowed = np.fmax(allowed, np.fmax(relative * np.abs(expected), absolute))

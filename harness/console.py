@@ -111,6 +111,8 @@ def print_summary(console: Console, run: Run, report: str) -> None:
     """What ran where, the counts, and where the report is."""
     for environment in run.environments:
         console.print(environment_line(environment), soft_wrap=True)
+    for incident in run.incidents:
+        console.print(Text(incident, style="bold red"), soft_wrap=True)
     text = Text(f"{len(run.judgements)} trials of {len(run.cases)} cases: ")
     parts = [
         (f"{run.count(verdict)} {verdict.value}", STYLES.get(verdict, "bold red"))

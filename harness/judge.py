@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.budget import budget
-from harness.case import Expected, KnownDivergence, ScheduleCase, Surface, SurfaceCase, Tolerance
+from harness.budget import budget, numeral_rounding
+from harness.case import Expected, KnownDivergence, Observed, ScheduleCase, Surface, SurfaceCase, Tolerance
 from harness.catalogue import Implementation, Precision
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Trial
@@ -61,7 +61,9 @@ class Comparison:
     """One sequence held against what was due, step by step.
 
     The arrays have one entry for each step that was asked for and answered; `expected` is NaN where
-    the case gives no number of its own. Extremes are None where no value could be compared.
+    the case gives no number of its own. `allowed` is the error against the reference that is let
+    pass, `allowed_expected` that of the case's own numbers. Extremes are None where no value could
+    be compared.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Comparison:
     reference: Float64
     expected: Float64
     allowed: Float64
+    allowed_expected: Float64
     length: int
     first: Deviation | None
     diverging: Int64
@@ -275,7 +278,8 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
         trial.implementation,
         sequence.precision,
     )
-    against_expected, due_expected = allowance, expected
+    numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
+    against_expected, due_expected = allowance + numerals, expected
     against_reference = allowance
     if case.tolerance is not None:
         against_expected = _tolerance(case.tolerance, expected, dtype)
@@ -328,6 +332,7 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
         reference=reference,
         expected=expected,
         allowed=against_reference,
+        allowed_expected=against_reference + numerals,
         length=len(sequence.values),
         first=first,
         diverging=diverging,
@@ -391,12 +396,13 @@ def _contradictions(comparison: Comparison) -> list[str]:
     for a float64 implementation, and the case has to say for whom it is.
     """
     expected, reference = comparison.expected, comparison.reference
+    allowed = comparison.allowed_expected
     return [
         f"the case expects {float(expected[i])!r} at step {comparison.steps[i]}, where the "
         f"reference model says {float(reference[i])!r} and {float(comparison.observed[i])!r} was "
         f"reported: error {abs(expected[i] - reference[i]):.3g}, "
-        f"allowed {comparison.allowed[i]:.3g}"
-        for i in np.flatnonzero(_wrong(expected, reference, comparison.allowed))
+        f"allowed {allowed[i]:.3g}"
+        for i in np.flatnonzero(_wrong(expected, reference, allowed))
         if not np.isnan(expected[i])
     ]
 
@@ -410,12 +416,14 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     observation, seen = judgement.observation, record.observed
     if not isinstance(observation, Observation):
         return f"it {judgement.verdict.value}"
-    if seen.raises is not None:
-        return _unlike_raised(seen.raises, seen.message, observation.raised)
-    if seen.signature is not None:
-        text = signature_text(observation.signature or ())
-        same = _compact(text) == _compact(seen.signature)
+    if observation.raised is not None:
+        return _unlike_raised(seen, observation.raised)
+    if observation.signature is not None:
+        text = signature_text(observation.signature)
+        same = _compact(text) == _compact(seen.signature or "")
         return "" if same else f"the signature is {text}"
+    if seen.values is None:
+        return "it gave values"
     if judgement.verdict is not Verdict.DIVERGES:
         return f"the verdict is {judgement.verdict.value}"
     for comparison in judgement.comparisons:
@@ -427,16 +435,14 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
         if outside:
             return f"it diverges at step {outside[0]} too"
         by_step = dict(zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True))
-        for step, value in (seen.values or {}).items():
+        for step, value in seen.values.items():
             spacing = float(_spacing(np.array([value]), np.dtype(comparison.precision))[0])
             if not abs(by_step.get(step, np.nan) - value) <= 4 * spacing:
                 return f"the {comparison.name} rate at step {step} is {by_step.get(step)!r}"
     return ""
 
 
-def _unlike_raised(type_: str, message: str | None, raised: Raised | None) -> str:
-    if raised is None:
-        return "it raised nothing"
-    if raised.type != type_ or (message and not re.search(message, raised.message)):
+def _unlike_raised(seen: Observed, raised: Raised) -> str:
+    if raised.type != seen.raises or (seen.message and not re.search(seen.message, raised.message)):
         return f"it raised {raised}"
     return ""

@@ -137,25 +137,20 @@ def training(case: Case) -> Training:
     return Training(int(case.observed_steps[-1]) + 1, case.steps_per_epoch)
 
 
-def plan(
-    cases: Iterable[Case],
-    environments: Iterable[Environment],
-    implementations: dict[str, Implementation] | None = None,
-) -> list[Trial]:
+def plan(cases: Iterable[Case], environments: Iterable[Environment]) -> list[Trial]:
     """Every trial of `cases`, those that cannot run among them."""
-    known = IMPLEMENTATIONS if implementations is None else implementations
     environments = list(environments)
     return [
         _trial(case, implementation, target, environment)
         for case in cases
-        for implementation in implementations_of(case, known)
+        for implementation in implementations_of(case)
         for environment in environments
         if environment.framework == implementation.framework
         for target in _targets(case, implementation, environment)
     ]
 
 
-def implementations_of(case: Case, known: dict[str, Implementation]) -> list[Implementation]:
+def implementations_of(case: Case) -> list[Implementation]:
     """The implementations that `case` is for."""
     if isinstance(case, SurfaceCase):
         names = list(case.surface)
@@ -163,7 +158,7 @@ def implementations_of(case: Case, known: dict[str, Implementation]) -> list[Imp
         names = list(dict.fromkeys(case.implementations))
     else:
         names = [mapping.api for mapping in mappings(family=case.family)]
-    return [known[name] for name in names if name in known]
+    return [IMPLEMENTATIONS[name] for name in names]
 
 
 def _targets(case: Case, implementation: Implementation, environment: Environment) -> list[Target]:

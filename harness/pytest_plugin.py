@@ -134,6 +134,7 @@ class _Session:
             records=self._records,
             agreements=tuple(agreements(done)),
             stopped_early=len(done) < len(items),
+            incidents=tuple(self._workers.incidents),
         )
         try:
             report.write(from_run(run), folder)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from harness.agreement import Agreement, agreements
 from harness.case import Case, KnownDivergence
-from harness.catalogue import Implementation
 from harness.errors import NothingSelected, NothingToRun
 from harness.judge import Judge, Judgement
 from harness.load import Loaded
@@ -30,6 +29,7 @@ class Run:
     records: tuple[KnownDivergence, ...]
     agreements: tuple[Agreement, ...]
     stopped_early: bool
+    incidents: tuple[str, ...] = ()
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -40,7 +40,7 @@ class Run:
     @property
     def fails(self) -> bool:
         """Whether anything is not as expected."""
-        return any(judgement.verdict.fails for judgement in self.judgements)
+        return bool(self.incidents) or any(j.verdict.fails for j in self.judgements)
 
     def count(self, verdict: Verdict) -> int:
         """How many trials have `verdict`."""
@@ -65,7 +65,6 @@ def run(
     selection: Selection | None = None,
     listener: Listener | None = None,
     fail_fast: bool = False,
-    implementations: dict[str, Implementation] | None = None,
 ) -> Run:
     """Run every selected trial of the loaded cases in workers that have been started.
 
@@ -78,7 +77,7 @@ def run(
     environments = workers.environments()
     if all(environment.failure for environment in environments):
         raise NothingToRun(_why_nothing(environments))
-    planned = plan(loaded.cases, environments, implementations)
+    planned = plan(loaded.cases, environments)
     trials = [trial for trial in planned if selection.wants(trial)]
     if not trials:
         raise NothingSelected(
@@ -102,6 +101,7 @@ def run(
         records=loaded.known_divergences,
         agreements=tuple(agreements(done)),
         stopped_early=len(done) < len(trials),
+        incidents=tuple(workers.incidents),
     )
 
 

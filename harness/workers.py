@@ -75,7 +75,8 @@ class Workers:
         self._group = execnet.Group()
         self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
         self._workers: dict[str, _Worker] = {}
-        self.replaced = 0
+        self.incidents: list[str] = []
+        """Deaths that cost no trial, as sentences: those of workers that were only starting."""
 
     def __enter__(self) -> Workers:
         try:
@@ -201,7 +202,8 @@ class Workers:
             for trial in pending:
                 yield trial, Lost(timed_out, worker.environment.failure, printed)
         elif pending or not started:
-            self.replaced += 1
+            if not started:
+                self.incidents.append(f"{worker.spec.name}: while starting, {reason}")
             self._start(worker.spec, starts=in_vain + 1).pending = pending
         else:
             worker.pending, worker.sent = deque(), deque()
@@ -258,6 +260,8 @@ class _Worker:
         process = self._process()
         if process is not None:
             process.kill()
+            with suppress(subprocess.TimeoutExpired):  # as one that waits for a disk may
+                process.wait(timeout=2.0)
         elif self.pid is not None:  # pragma: no cover
             os.kill(self.pid, signal.SIGKILL)
         self.gateway.exit()

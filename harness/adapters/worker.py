@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -47,6 +48,7 @@ def serve(channel: Any) -> None:
     channel.send(description)
     for request in channel:
         channel.send(answer(adapter, request, output))
+    shutil.rmtree(folder, ignore_errors=True)  # the harness is gone, or done
 
 
 def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, Any]:

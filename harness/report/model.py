@@ -170,7 +170,7 @@ class DivergenceEntry(Model):
     name: str
     description: str
     kind: str
-    case: str
+    cases: list[str]
     implementation: str
     target: str
     versions: str
@@ -194,6 +194,7 @@ class Report(Model):
     seconds: float
     selection: dict[str, Any] = Field(description="what the user left out; empty for everything")
     stopped_early: bool
+    incidents: list[str] = Field(description="deaths of workers that cost no trial")
     counts: dict[str, int] = Field(description="verdict to its number of trials")
     fails: bool
     environments: list[EnvironmentEntry]
@@ -225,6 +226,7 @@ def schema_text() -> str:
 def from_run(run: Run) -> Report:
     """The report on a run."""
     kept = _kept_points(run.judgements)
+    incidents: list[str] = Field(description="deaths of workers that cost no trial")
     counts: dict[str, int] = defaultdict(int)
     for judgement in run.judgements:
         counts[judgement.verdict.value] += 1
@@ -238,6 +240,7 @@ def from_run(run: Run) -> Report:
         seconds=run.seconds,
         selection={key: value for key, value in vars(selection).items() if value},
         stopped_early=run.stopped_early,
+        incidents=list(run.incidents),
         counts=dict(sorted(counts.items())),
         fails=run.fails,
         environments=[_environment(environment, run) for environment in run.environments],
@@ -255,7 +258,7 @@ def from_run(run: Run) -> Report:
             )
             for a in run.agreements
         ],
-        known_divergences=[_divergence(r) for r in run.records if r.case in names],
+        known_divergences=[_divergence(r) for r in run.records if names & set(r.cases)],
     )
 
 
@@ -415,20 +418,19 @@ def _deviation(deviation: Deviation | None) -> DeviationEntry | None:
 
 def _divergence(record: KnownDivergence) -> DivergenceEntry:
     seen = record.observed
-    observed = seen.signature or seen.raises or ""
-    if seen.values:
-        observed = ", ".join(f"{value!r} at step {step}" for step, value in seen.values.items())
+    ways = [f"{value!r} at step {step}" for step, value in (seen.values or {}).items()]
+    ways += [way for way in (seen.signature, seen.raises) if way is not None]
     return DivergenceEntry(
         name=record.name,
         description=record.description,
         kind=record.kind,
-        case=record.case,
+        cases=record.cases,
         implementation=record.implementation,
         target=record.target,
         versions=record.versions,
         seen=record.seen,
         expected=record.expected,
-        observed=observed,
+        observed="; ".join(ways),
         explanation=record.explanation,
         remedy=record.remedy,
         until=record.until,

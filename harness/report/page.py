@@ -2,15 +2,440 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import math
+import shlex
+from base64 import b64encode
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 
-from harness.report.model import Report
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.model import (
+    AgreementEntry,
+    CallEntry,
+    CaseEntry,
+    DeviationEntry,
+    DivergenceEntry,
+    Report,
+    TrialEntry,
+)
 from harness.report.summary import sentence
+from harness.verdict import Verdict
+
+MAX_SHOWN = 200
+"""Points that a chart draws, and rows that the table behind it has."""
+MAX_MARKED = 60
+"""A sequence with more points than this is drawn as a line without marks."""
+
+SYMBOLS = {
+    Verdict.CONFORMS: "✓",
+    Verdict.DIVERGES: "✗",
+    Verdict.KNOWN_DIVERGENCE: "≠",
+    Verdict.STALE: "↺",
+    Verdict.REFUSED: "✗",
+    Verdict.ACCEPTED: "✗",
+    Verdict.CRASHED: "✗",
+    Verdict.TIMED_OUT: "✗",
+    Verdict.UNSUPPORTED: "–",
+    Verdict.UNAVAILABLE: "○",
+    Verdict.BROKEN_CASE: "✗",
+}
 
 
 def render(report: Report) -> str:
     """The page; whatever a case or a framework says is escaped."""
     environment = Environment(
-        loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template("index.html.j2").render(report=report, sentence=sentence(report))
+    filters: dict[str, Callable[..., object]] = {
+        "error": lambda value: f"{value:.3g}",
+        "last_line": lambda text: (text.strip().splitlines() or [""])[-1],
+        "listed": lambda items: ", ".join(map(str, items)),
+        "percent": _percent,
+        "repr": repr,
+        "symbol": SYMBOLS.__getitem__,
+        "tone": _tone,
+    }
+    environment.filters.update(filters)
+    script, style = (
+        Markup(environment.get_template(name).render()) for name in ("page.js", "page.css")
+    )
+    cases = _cases(report)
+    return environment.get_template("index.html.j2").render(
+        report=report,
+        sentence=sentence(report),
+        counts=[(v, report.counts[v.value]) for v in Verdict if v.value in report.counts],
+        cases=cases,
+        failures=_failures(cases),
+        known=[(record, _covered(record, cases)) for record in report.known_divergences],
+        not_run=_not_run(report),
+        script=script,
+        style=style,
+        script_hash=_digest(script),
+        style_hash=_digest(style),
+    )
+
+
+def _digest(text: str) -> str:
+    """For the page's own content security policy: no script and no style but these."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _tone(verdict: Verdict) -> str:
+    if verdict.fails:
+        return "bad"
+    return {Verdict.CONFORMS: "good", Verdict.KNOWN_DIVERGENCE: "known"}.get(verdict, "idle")
+
+
+def _percent(share: float) -> str:
+    """A share of the budget.
+
+    >>> _percent(0.12345), _percent(float("inf"))
+    ('12.3 %', '∞')
+    """
+    return f"{100 * share:.3g} %" if math.isfinite(share) else "∞"
+
+
+@dataclass(frozen=True)
+class NumberedTrial:
+    """A trial, with the number that it has within its case on the page."""
+
+    number: int
+    case: CaseView
+    entry: TrialEntry
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, with its meaning."""
+        return Verdict(self.entry.verdict)
+
+    @property
+    def target(self) -> str:
+        """`mindspore/cpu/graph`."""
+        return f"{self.entry.environment}/{self.entry.device}/{self.entry.mode}"
+
+    @property
+    def command(self) -> str:
+        """What shows this trial alone."""
+        words = ["conform", "explain", self.entry.case, "--target", self.target]
+        return shlex.join([*words, "--implementation", self.entry.implementation])
+
+
+@dataclass(frozen=True)
+class Series:
+    """A sequence of rates that some trials of a case have in common.
+
+    `values` stand at the case's steps, and may be fewer.
+    """
+
+    name: str
+    trials: tuple[int, ...]
+    values: Sequence[float]
+
+    def at(self, index: int) -> float | None:
+        """The value at the case's step of that index, if there is one."""
+        return self.values[index] if index < len(self.values) else None
+
+    @property
+    def label(self) -> str:
+        """`reported, trials 1, 2`."""
+        noun = "trial" if len(self.trials) == 1 else "trials"
+        return f"{self.name}, {noun} {', '.join(map(str, self.trials))}"
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """A case with everything that the page says of it."""
+
+    id: str
+    entry: CaseEntry
+    entries: Sequence[TrialEntry]
+    agreements: Sequence[AgreementEntry]
+
+    @cached_property
+    def trials(self) -> list[NumberedTrial]:
+        """Numbered from 1."""
+        return [NumberedTrial(i, self, entry) for i, entry in enumerate(self.entries, 1)]
+
+    def number(self, trial_id: str) -> int:
+        """The number of the trial of that id."""
+        return next(trial.number for trial in self.trials if trial.entry.id == trial_id)
+
+    @cached_property
+    def verdicts(self) -> dict[Verdict, int]:
+        """In the order of the verdicts."""
+        counts = Counter(trial.verdict for trial in self.trials)
+        return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
+
+    @property
+    def text(self) -> str:
+        """What the page's search looks through."""
+        entry = self.entry
+        words = [entry.name, entry.description, entry.family, entry.source, entry.file]
+        words += [*entry.tags, *(t.target for t in self.trials)]
+        words += [trial.implementation for trial in self.entries]
+        return " ".join(dict.fromkeys(words)).lower()
+
+    @property
+    def calls(self) -> list[tuple[CallEntry, str, list[int]]]:
+        """Each call, as it is written, and the trials that made it."""
+        calls: dict[str, tuple[CallEntry, str, list[int]]] = {}
+        for trial in self.trials:
+            call = trial.entry.call
+            if call is not None:
+                arguments = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items())
+                written = f"{trial.entry.implementation.rpartition('.')[2]}({arguments})"
+                same = f"{written} {call.base_lr} {call.advanced}"
+                calls.setdefault(same, (call, written, []))[2].append(trial.number)
+        return list(calls.values())
+
+    @cached_property
+    def series(self) -> list[Series]:
+        """Each distinct sequence: those reported, and those applied that are not as due."""
+        trials: dict[tuple[str, str], list[int]] = defaultdict(list)
+        values: dict[tuple[str, str], list[float]] = {}
+        for trial in self.trials:
+            for sequence in trial.entry.sequences:
+                if sequence.name == "reported" or sequence.diverging:
+                    same = sequence.name, repr(sequence.observed)
+                    trials[same].append(trial.number)
+                    values[same] = sequence.observed
+        return [Series(same[0], tuple(trials[same]), values[same]) for same in values]
+
+    @property
+    def first_divergence(self) -> int | None:
+        """The earliest step that is not as due in any trial."""
+        firsts = [t.first_divergence.step for t in self.entries if t.first_divergence]
+        return min(firsts, default=None)
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """Indices into the case's steps: evenly spread, with those that say most."""
+        count = len(self.entry.steps)
+        if count <= MAX_SHOWN:
+            return list(range(count))
+        indices = {step: index for index, step in enumerate(self.entry.steps)}
+        telling = dict.fromkeys(indices[step] for step in self._telling if step in indices)
+        kept = set(list(telling)[: MAX_SHOWN // 2])
+        spread = MAX_SHOWN - len(kept)
+        return sorted(kept | {i * (count - 1) // (spread - 1) for i in range(spread)})
+
+    @property
+    def _telling(self) -> Iterator[int]:
+        """Steps, the most telling first."""
+        for trial in self.entries:
+            if trial.first_divergence:
+                yield trial.first_divergence.step
+            for sequence in trial.sequences:
+                for extreme in (sequence.greatest_ulp_error, sequence.greatest_budget_share):
+                    if extreme:
+                        yield extreme.step
+        for step, value in zip(self.entry.steps, self.entry.expected, strict=True):
+            if value is not None:
+                yield step
+
+    @property
+    def rows(self) -> list[tuple[int, list[str]]]:
+        """The table behind the chart: a step, and what was due and observed there."""
+        entry = self.entry
+        return [
+            (
+                entry.steps[i],
+                [
+                    "" if value is None else repr(value)
+                    for value in (
+                        entry.expected[i],
+                        entry.reference[i],
+                        *(series.at(i) for series in self.series),
+                    )
+                ],
+            )
+            for i in self.shown
+        ]
+
+    @property
+    def chart(self) -> Chart | None:
+        """None where the case is not about values, or has none."""
+        about_values = self.series or any(value is not None for value in self.entry.expected)
+        return _chart(self) if self.entry.steps and about_values else None
+
+
+def _cases(report: Report) -> list[CaseView]:
+    trials: dict[str, list[TrialEntry]] = defaultdict(list)
+    agreements: dict[str, list[AgreementEntry]] = defaultdict(list)
+    for trial in report.trials:
+        trials[trial.case].append(trial)
+    for agreement in report.agreements:
+        agreements[agreement.case].append(agreement)
+    return [
+        CaseView(f"case-{i}", case, trials[case.name], agreements[case.name])
+        for i, case in enumerate(report.cases, 1)
+    ]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Trials that fail alike: the same verdict for the same reasons, with the same numbers."""
+
+    verdict: Verdict
+    reasons: list[str]
+    deviation: DeviationEntry | None
+    diagnosis: str | None
+    trials: list[NumberedTrial]
+
+
+def _failures(cases: Iterable[CaseView]) -> list[Failure]:
+    alike: dict[str, Failure] = {}
+    for case in cases:
+        for trial in case.trials:
+            entry = trial.entry
+            if entry.fails:
+                same = repr((entry.verdict, entry.reasons, entry.first_divergence, entry.diagnosis))
+                new = Failure(
+                    trial.verdict, entry.reasons, entry.first_divergence, entry.diagnosis, []
+                )
+                alike.setdefault(same, new).trials.append(trial)
+    return list(alike.values())
+
+
+def _covered(record: DivergenceEntry, cases: Iterable[CaseView]) -> list[NumberedTrial]:
+    return [t for case in cases for t in case.trials if t.entry.known_divergence == record.name]
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Trials that were not run, for one reason."""
+
+    verdict: Verdict
+    reason: str
+    implementations: list[str]
+    count: int
+
+
+def _not_run(report: Report) -> list[NotRun]:
+    """The most frequent reason first."""
+    alike: dict[tuple[Verdict, str], list[str]] = defaultdict(list)
+    for trial in report.trials:
+        verdict = Verdict(trial.verdict)
+        if not verdict.ran:
+            alike[verdict, "\n".join(trial.reasons)].append(trial.implementation)
+    groups = [NotRun(*same, sorted(set(apis)), len(apis)) for same, apis in alike.items()]
+    return sorted(groups, key=lambda group: -group.count)
+
+
+LEFT, RIGHT, TOP, BOTTOM = 90.0, 630.0, 22.0, 160.0
+"""The plot within its drawing of 640 × 190."""
+_SHAPES = (
+    "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0",
+    "m0-5l5 5l-5 5l-5-5z",
+    "m0-5l5 8.5h-10z",
+    "m-3.5-3.5h7v7h-7z",
+    "m0 5l5-8.5h-10z",
+    "m-5 0h10m-5-5v10",
+)
+_TICK, _CROSS = "m0-7v14", "m-4-4l8 8m0-8l-8 8"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """SVG paths of one sequence, and of all others that fall on the same points.
+
+    `odd` marks what is not finite, at the upper or the lower edge.
+    """
+
+    shape: str
+    line: str
+    marks: str
+    odd: str
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What was due and what was observed, over the steps."""
+
+    title: str
+    steps: list[int]
+    heights: list[tuple[float, str]]
+    reference: Drawn
+    expected: Drawn
+    observed: list[Drawn]
+    first_divergence: tuple[float, int] | None
+
+
+def _chart(view: CaseView) -> Chart:
+    entry, shown = view.entry, view.shown
+    steps = [entry.steps[i] for i in shown]
+    reference = [entry.reference[i] for i in shown]
+    expected = [entry.expected[i] for i in shown]
+    observed = [[series.at(i) for i in shown] for series in view.series]
+    everything: list[Sequence[float | None]] = [reference, expected, *observed]
+    y, heights = _axis([v for vs in everything for v in vs if v is not None and math.isfinite(v)])
+    x = _position(steps[0], steps[-1], LEFT, RIGHT)
+    across = [x(step) for step in steps]
+
+    drawn: dict[str, Drawn] = {}
+    for series, values in zip(view.series, observed, strict=True):
+        new = _draw(across, values, y, _SHAPES[len(drawn) % len(_SHAPES)])
+        drawn.setdefault(new.line + new.odd, new).labels.append(series.label)
+    first = view.first_divergence
+    at = f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}"
+    return Chart(
+        title=f"{entry.name}: rates at {at}, {' to '.join(text for _, text in heights)}",
+        steps=sorted({steps[0], steps[-1]}),
+        heights=heights,
+        reference=_draw(across, reference, y, ""),
+        expected=_draw(across, expected, y, _TICK),
+        observed=list(drawn.values()),
+        first_divergence=None if first is None else (x(first), first),
+    )
+
+
+def _position(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+    """From [low, high] to [start, stop]; where that has no extent, to the middle."""
+    half = high / 2 - low / 2  # Halves, because high - low may overflow.
+    if half <= 1e-6 * max(abs(low), abs(high)) or half == 0:
+        return lambda _: (start + stop) / 2
+    return lambda value: start + (stop - start) * ((value / 2 - low / 2) / half)
+
+
+def _axis(finite: list[float]) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+    """Where a value is drawn, and the extremes of the axis with their heights.
+
+    >>> place, extremes = _axis([0.1, 0.4])
+    >>> place(0.4) == TOP, extremes
+    (True, [(160.0, '0.1'), (22.0, '0.4')])
+    """
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    place = _position(low, high, BOTTOM, TOP)
+    if place(low) == place(high):
+        return place, [(place(low), f"{low:.4g}")] if finite else []
+    digits = next(n for n in range(4, 18) if f"{low:.{n}g}" != f"{high:.{n}g}")
+    return place, [(place(value), f"{value:.{digits}g}") for value in (low, high)]
+
+
+def _draw(
+    across: list[float], values: Sequence[float | None], y: Callable[[float], float], shape: str
+) -> Drawn:
+    line, marks, odd = [], [], []
+    pen_is_down = False
+    for x, value in zip(across, values, strict=True):
+        finite = value is not None and math.isfinite(value)
+        if value is not None and finite:
+            at = f"{x:.1f} {y(value):.1f}"
+            line.append(f"L{at}" if pen_is_down else f"M{at}h0")
+            marks.append(f"M{at}{shape}")
+        elif value is not None:
+            odd.append(f"M{x:.1f} {TOP if value == math.inf else BOTTOM:.1f}{_CROSS}")
+        pen_is_down = finite
+    if len(marks) > MAX_MARKED:
+        marks = []
+    return Drawn(shape, "".join(line), "".join(marks), "".join(odd), [])

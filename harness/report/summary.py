@@ -29,6 +29,7 @@ def render(report: Report) -> str:
             else (f"not run: {environment.failure}", "", "")
         )
         lines.append("| " + " | ".join(map(_cell, (environment.name, *cells))) + " |")
+    lines += [f"\n{_cell(incident)}" for incident in report.incidents]
     failures = [trial for trial in report.trials if trial.fails]
     if failures:
         lines += ["", "| verdict | trial | reason |", "| --- | --- | --- |"]
@@ -49,7 +50,7 @@ def sentence(report: Report) -> str:
         for verdict in Verdict
         if verdict.value in report.counts
     )
-    lead = "Not as expected" if bad else "All as expected"
+    lead = "Not as expected" if report.fails else "All as expected"
     if report.stopped_early:
         lead = f"Stopped early; {lead.lower()}"
     of_bad = f"{bad} of {total} trials: " if bad else f"{total} trials: "

@@ -1,0 +1,47 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help conform test test-long lint types check-cases schemas bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+conform: $(READY) ## run every case on every framework here; report in reports/latest
+	@$(BIN)/conform run
+
+test: $(READY) ## the harness's own tests
+	$(BIN)/pytest tests harness --doctest-modules -m "not long"
+
+test-long: $(READY) ## the same with far more random examples
+	$(BIN)/pytest tests harness --doctest-modules
+
+lint: $(READY) ## ruff, checks and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+check-cases: $(READY) ## validate the case files, without starting any framework
+	@$(BIN)/conform check
+
+schemas: $(READY) ## write cases/schema.json and harness/report/report.schema.json anew
+	$(BIN)/conform schema case > cases/schema.json.new && mv cases/schema.json.new cases/schema.json
+	$(BIN)/conform schema report > harness/report/report.schema.json.new
+	mv harness/report/report.schema.json.new harness/report/report.schema.json
+
+bench: $(READY) ## time the suite beside a bare script that makes the same calls
+	$(BIN)/python benchmarks/overhead.py
+
+clean: ## remove what the other targets made, the environment too
+	rm -rf $(VENV) reports/latest build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when what it holds has changed; otherwise a second call installs nothing.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[torch,mindspore,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+import a_framework_that_is_not_there

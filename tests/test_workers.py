@@ -1,0 +1,207 @@
+"""Workers with a fake framework: what crashes, hangs or is missing costs its own trials only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness.case import CaseFile
+from harness.judge import Judge
+from harness.observation import Lost, Observation
+from harness.plan import plan
+from harness.suite import judgements
+from harness.verdict import Verdict
+from harness.workers import EnvironmentSpec, Workers
+
+FAKES = Path(__file__).parent / "fakes"
+API = "torch.optim.lr_scheduler.ExponentialLR"
+
+
+def spec(adapter: str = "fake", name: str = "torch") -> EnvironmentSpec:
+    return EnvironmentSpec(name, "torch", sys.executable, FAKES / f"{adapter}_adapter.py")
+
+
+def cases(*behaviours: str):
+    return CaseFile.model_validate(
+        {
+            "format": 1,
+            "cases": [
+                {
+                    "name": f"{number}: {behaviour}",
+                    "description": "a fake",
+                    "source": "by hand: halves",
+                    "family": "exponential",
+                    "schedule": {"base_lr": 0.5, "decay_rate": 0.5, "decay_steps": 1},
+                    "steps": 4,
+                    "expected": {"values": [0.5, 0.25, 0.125, 0.0625]},
+                    "implementations": [API],
+                    "arguments": {API: {"behaviour": behaviour}},
+                }
+                for number, behaviour in enumerate(behaviours)
+            ],
+        }
+    ).cases
+
+
+def judged(*behaviours: str, adapter: str = "fake", time_limit: float = 30.0):
+    with Workers([spec(adapter)], time_limit) as workers:
+        trials = plan(cases(*behaviours), workers.environments())
+        done = {j.trial.case.name: j for j in judgements(Judge(), trials, workers)}
+        return [done[trial.case.name] for trial in trials], workers
+
+
+def verdicts(*behaviours: str, **options):
+    return [judgement.verdict for judgement in judged(*behaviours, **options)[0]]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict", "telling"),
+    [
+        ("exact", Verdict.CONFORMS, ""),
+        ("one step late", Verdict.DIVERGES, "reported rate at step 1: expected 0.25, observed 0.5"),
+        ("wrong once", Verdict.DIVERGES, "step 2: expected 0.125, observed 0.125000000125"),
+        ("not a number", Verdict.DIVERGES, "step 1: expected 0.25, observed nan"),
+        ("too short", Verdict.DIVERGES, "step 3: missing, 0.0625 was due"),
+        ("not applied", Verdict.DIVERGES, "applied rate at step 1: expected 0.25, observed 0.5"),
+        ("raises", Verdict.REFUSED, "ValueError: no such decay <b>here</b>"),
+        ("killed", Verdict.CRASHED, "the process died of signal 9 (SIGKILL)"),
+        ("exits", Verdict.CRASHED, "the process died with exit status 7"),
+        ("leaves", Verdict.CRASHED, "SystemExit"),
+        ("hangs", Verdict.TIMED_OUT, "no answer within 1 s"),
+    ],
+)
+def test_each_fault_of_a_fake_gets_its_verdict(behaviour, verdict, telling):
+    (judgement,), _ = judged(behaviour, time_limit=1.0)
+    assert judgement.verdict is verdict
+    assert telling in " ".join(judgement.reasons)
+
+
+def test_a_crash_costs_its_own_trial_and_no_other():
+    conforms = Verdict.CONFORMS
+    assert verdicts("exact", "killed", "exact", "exits", "exact", "exact", "exact") == [
+        conforms,
+        Verdict.CRASHED,
+        conforms,
+        Verdict.CRASHED,
+        conforms,
+        conforms,
+        conforms,
+    ]
+
+
+def test_a_hang_costs_its_own_trial_and_no_other():
+    assert verdicts("exact", "hangs", "exact", "exact", time_limit=1.0) == [
+        Verdict.CONFORMS,
+        Verdict.TIMED_OUT,
+        Verdict.CONFORMS,
+        Verdict.CONFORMS,
+    ]
+
+
+def test_time_spent_in_the_queue_does_not_count_against_a_trial():
+    assert verdicts(*["slow"] * 5, time_limit=1.2) == [Verdict.CONFORMS] * 5
+
+
+def test_the_last_words_of_a_crashed_trial_are_kept():
+    (judgement,), _ = judged("killed")
+    assert isinstance(judgement.observation, Lost)
+    assert judgement.observation.printed == "last words\n"
+
+
+def test_output_and_warnings_are_captured_with_their_trial_and_not_on_the_terminal(capfd):
+    with Workers([spec()]) as workers:
+        trials = plan(cases("exact", "chatty", "exact"), workers.environments())
+        observations = {t.case.name: o for t, o in workers.run(trials)}
+    quiet, chatty = observations["0: exact"], observations["1: chatty"]
+    assert isinstance(chatty, Observation)
+    assert isinstance(quiet, Observation)
+    assert set(chatty.printed.splitlines()) == {
+        "said by Python",
+        "said by a child",
+        "said to stderr",
+    }
+    assert chatty.warnings == ("DeprecationWarning: mind the step",)
+    assert (quiet.printed, quiet.warnings) == ("", ())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_killed_from_outside_costs_one_trial_at_most():
+    with Workers([spec()]) as workers:
+        trials = plan(cases(*["slow"] * 6), workers.environments())
+        seen = {}
+        for number, (trial, observation) in enumerate(workers.run(trials)):
+            assert trial.id not in seen
+            seen[trial.id] = observation
+            if number == 1:
+                pids = [worker.pid for worker in workers._workers.values()]
+                os.kill(pids[0], signal.SIGKILL)
+    assert set(seen) == {trial.id for trial in trials}
+    assert sum(isinstance(observation, Lost) for observation in seen.values()) == 1
+
+
+def test_a_framework_that_is_not_there_makes_its_trials_unavailable():
+    (judgement,), _ = judged("exact", adapter="missing")
+    assert judgement.verdict is Verdict.UNAVAILABLE
+    assert "a_framework_that_is_not_there" in judgement.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "telling"),
+    [("dying", "exit status 11"), ("broken", "the driver is too old")],
+)
+def test_a_framework_that_cannot_start_makes_its_trials_crashed(adapter, telling):
+    (judgement,), _ = judged("exact", adapter=adapter)
+    assert judgement.verdict is Verdict.CRASHED
+    assert telling in judgement.reasons[0]
+
+
+def test_a_death_at_the_start_is_made_good_and_not_forgotten(tmp_path):
+    once = tmp_path / "once_adapter.py"
+    flag = tmp_path / "flag"
+    once.write_text(
+        f"import os\nif not os.path.exists({str(flag)!r}):\n"
+        f"    open({str(flag)!r}, 'w').close()\n    os.abort()\n"
+        + (FAKES / "fake_adapter.py").read_text()
+    )
+    with Workers([EnvironmentSpec("torch", "torch", adapter=once)]) as workers:
+        trials = plan(cases("exact"), workers.environments())
+        (judgement,) = judgements(Judge(), trials, workers)
+    assert judgement.verdict is Verdict.CONFORMS
+    assert workers.incidents == ["torch: while starting, the process died of signal 6 (SIGABRT)"]
+
+
+def test_one_bad_environment_leaves_the_other_alone():
+    with Workers([spec("dying", "bad"), spec("fake", "good")]) as workers:
+        trials = plan(cases("exact", "exact"), workers.environments())
+        done = list(judgements(Judge(), trials, workers))
+    by_environment = {(j.trial.target.environment, j.verdict) for j in done}
+    assert by_environment == {("bad", Verdict.CRASHED), ("good", Verdict.CONFORMS)}
+    assert len(done) == 4
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    tempfile.tempdir = None
+    try:
+        _, workers = judged("exact", "killed", "hangs", "exact", time_limit=1.0)
+    finally:
+        tempfile.tempdir = None
+    assert list(tmp_path.iterdir()) == []
+    for worker in workers._workers.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, 0)
+            raise AssertionError(f"process {worker.pid} is still there")
+
+
+def test_what_is_expected_never_travels_to_a_worker():
+    from harness.workers import _request
+
+    with Workers([spec()]) as workers:
+        (trial,) = plan(cases("exact"), workers.environments())
+    assert "0.0625" not in repr(_request(trial))
