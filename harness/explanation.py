@@ -52,10 +52,10 @@ def explain(
             _print_script(trials, out)
             return
         judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
-        judged = list(judgements(judge, trials, workers))
+        judged = {j.trial.id: j for j in judgements(judge, trials, workers)}
     _print_case(case, out)
-    for judgement in judged:
-        _print_judgement(judgement, out)
+    for trial in trials:
+        _print_judgement(judged[trial.id], out)
 
 
 def _print_script(trials: list[Trial], out: Console) -> None:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.budget import budget, numeral_rounding
-from harness.case import Expected, KnownDivergence, Observed, ScheduleCase, Surface, SurfaceCase, Tolerance
+from harness.case import (
+    Expected,
+    KnownDivergence,
+    Observed,
+    ScheduleCase,
+    Surface,
+    SurfaceCase,
+    Tolerance,
+)
 from harness.catalogue import Implementation, Precision
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Trial

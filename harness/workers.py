@@ -154,7 +154,7 @@ class Workers:
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.pending[0]
             try:
-                worker.channel.send(_request(trial))
+                worker.channel.send(request(trial))
             except OSError:
                 return  # it is dead: the end of its channel is on its way
             if not worker.sent:
@@ -286,7 +286,7 @@ def _exit_status(process: subprocess.Popen[bytes] | None) -> str:
     return f" with exit status {status}"
 
 
-def _request(trial: Trial) -> dict[str, Any]:
+def request(trial: Trial) -> dict[str, Any]:
     """What the adapter has to know. What is expected stays here."""
     case, implementation = trial.case, trial.implementation
     if not isinstance(case, ScheduleCase) or trial.call is None:

@@ -200,8 +200,8 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
 
 
 def test_what_is_expected_never_travels_to_a_worker():
-    from harness.workers import _request
+    from harness.workers import request
 
     with Workers([spec()]) as workers:
         (trial,) = plan(cases("exact"), workers.environments())
-    assert "0.0625" not in repr(_request(trial))
+    assert "0.0625" not in repr(request(trial))

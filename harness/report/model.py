@@ -226,7 +226,6 @@ def schema_text() -> str:
 def from_run(run: Run) -> Report:
     """The report on a run."""
     kept = _kept_points(run.judgements)
-    incidents: list[str] = Field(description="deaths of workers that cost no trial")
     counts: dict[str, int] = defaultdict(int)
     for judgement in run.judgements:
         counts[judgement.verdict.value] += 1

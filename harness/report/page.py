@@ -147,8 +147,11 @@ class Series:
     @property
     def label(self) -> str:
         """`reported, trials 1, 2`."""
-        noun = "trial" if len(self.trials) == 1 else "trials"
-        return f"{self.name}, {noun} {', '.join(map(str, self.trials))}"
+        return _label(self.name, self.trials)
+
+
+def _label(name: str, trials: Sequence[int]) -> str:
+    return f"{name}, {'trial' if len(trials) == 1 else 'trials'} {', '.join(map(str, trials))}"
 
 
 @dataclass(frozen=True)
@@ -238,9 +241,10 @@ class CaseView:
                 for extreme in (sequence.greatest_ulp_error, sequence.greatest_budget_share):
                     if extreme:
                         yield extreme.step
-        for step, value in zip(self.entry.steps, self.entry.expected, strict=True):
-            if value is not None:
-                yield step
+        due = zip(self.entry.steps, self.entry.expected, strict=True)
+        given = [step for step, value in due if value is not None]
+        if len(given) < MAX_SHOWN // 2:
+            yield from given
 
     @property
     def rows(self) -> list[tuple[int, list[str]]]:
@@ -355,7 +359,15 @@ class Drawn:
     line: str
     marks: str
     odd: str
-    labels: list[str]
+    series: list[Series]
+
+    @property
+    def label(self) -> str:
+        """`reported, trials 1, 2; applied, trial 3`."""
+        trials: dict[str, list[int]] = defaultdict(list)
+        for series in self.series:
+            trials[series.name] += series.trials
+        return "; ".join(_label(name, sorted(numbers)) for name, numbers in trials.items())
 
 
 @dataclass(frozen=True)
@@ -385,7 +397,7 @@ def _chart(view: CaseView) -> Chart:
     drawn: dict[str, Drawn] = {}
     for series, values in zip(view.series, observed, strict=True):
         new = _draw(across, values, y, _SHAPES[len(drawn) % len(_SHAPES)])
-        drawn.setdefault(new.line + new.odd, new).labels.append(series.label)
+        drawn.setdefault(new.line + new.odd, new).series.append(series)
     first = view.first_divergence
     at = f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}"
     return Chart(

@@ -6,6 +6,8 @@ makes; a test runs them and holds what they print against what the adapter obser
 
 from __future__ import annotations
 
+import math
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.case import ScheduleCase
@@ -30,11 +32,18 @@ def script(trial: Trial) -> str:
         module=module,
         name=name,
         trial=trial,
-        arguments=", ".join(f"{key}={value!r}" for key, value in trial.call.arguments.items()),
+        arguments=", ".join(f"{k}={_source(v)}" for k, v in trial.call.arguments.items()),
         call=trial.call,
         training=trial.training,
         steps=_steps(case),
     )
+
+
+def _source(value: object) -> str:
+    """Python source of a plain value, NaN and infinities among them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    return repr(value)
 
 
 def _steps(case: ScheduleCase) -> str:
