@@ -74,7 +74,7 @@ class Progressing(AbstractContextManager["Progressing"]):
         self._total = len(trials)
         self._bar.update(self._task, total=self._total, description="running")
         if not self._err.is_terminal:
-            self._err.print(f"{self._total} trials", highlight=False)
+            self._err.print(_count(self._total, "trial"), highlight=False)
 
     def _on_judgement(self, judgement: Judgement) -> None:
         self._done += 1
@@ -113,7 +113,8 @@ def print_summary(console: Console, run: Run, report: str) -> None:
         console.print(environment_line(environment), soft_wrap=True)
     for incident in run.incidents:
         console.print(Text(incident, style="bold red"), soft_wrap=True)
-    text = Text(f"{len(run.judgements)} trials of {len(run.cases)} cases: ")
+    trials, cases = _count(len(run.judgements), "trial"), _count(len(run.cases), "case")
+    text = Text(f"{trials} of {cases}: ")
     parts = [
         (f"{run.count(verdict)} {verdict.value}", STYLES.get(verdict, "bold red"))
         for verdict in Verdict
@@ -126,6 +127,10 @@ def print_summary(console: Console, run: Run, report: str) -> None:
         text.append("  (stopped at the first failure)")
     console.print(text, soft_wrap=True)
     console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def environment_line(environment: Environment) -> Text:

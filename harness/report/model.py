@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -66,6 +66,7 @@ class CaseEntry(Model):
     file: str
     line: int
     tags: list[str]
+    due: list[str] = Field(description="what is due besides values, in words")
     family: str = Field(description="'surface' for a case about signatures")
     schedule: dict[str, Any]
     steps_per_epoch: int | None
@@ -311,6 +312,7 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         "file": case.file,
         "line": case.line,
         "tags": case.tags,
+        "due": list(_due(case)),
     }
     if not isinstance(case, ScheduleCase) or kept is None:
         return CaseEntry(
@@ -334,6 +336,29 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         reference=case.schedule.rates(steps, case.steps_per_epoch).tolist(),
         expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
     )
+
+
+def _due(case: Case) -> Iterator[str]:
+    if isinstance(case, ScheduleCase):
+        expected, tolerance = case.expected, case.tolerance
+        if expected.raises:
+            text = f" with a text that matches {expected.message!r}" if expected.message else ""
+            yield f"raises {expected.raises}{text}"
+        if expected.prints:
+            yield f"prints what matches {expected.prints!r}"
+        if tolerance:
+            given = tolerance.model_dump(exclude_none=True, exclude={"reason"})
+            terms = ", ".join(f"{name} {value:g}" for name, value in given.items())
+            yield f"expected values within {terms}: {tolerance.reason}"
+        return
+    for api, surface in case.surface.items():
+        if surface.signature:
+            yield f"{api} has the signature {surface.signature}"
+        for name, facts in surface.has.items():
+            terms = ", ".join(f"{k} {v!r}" for k, v in facts.model_dump(exclude_unset=True).items())
+            yield f"{api} has a parameter {name}{f' ({terms})' if terms else ''}"
+        for name in surface.lacks:
+            yield f"{api} has no parameter {name}"
 
 
 def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:

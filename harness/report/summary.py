@@ -43,18 +43,18 @@ def render(report: Report) -> str:
 
 def sentence(report: Report) -> str:
     """The verdict on the run, in one sentence."""
-    bad = sum(trial.fails for trial in report.trials)
-    total = len(report.trials)
+    bad, total = sum(trial.fails for trial in report.trials), len(report.trials)
     counts = ", ".join(
-        f"{report.counts[verdict.value]} {verdict.value}"
+        f"{verdict.value} {report.counts[verdict.value]}"
         for verdict in Verdict
         if verdict.value in report.counts
     )
-    lead = "Not as expected" if report.fails else "All as expected"
+    lead = f"{bad} of {total} trials are not as expected" if bad else f"{total} trials as expected"
+    if report.incidents:
+        lead = f"A worker died while starting; {lead}"
     if report.stopped_early:
-        lead = f"Stopped early; {lead.lower()}"
-    of_bad = f"{bad} of {total} trials: " if bad else f"{total} trials: "
-    return f"{lead}: {of_bad}{counts}."
+        lead = f"Stopped early; {lead}"
+    return f"{lead}: {counts or 'none'}."
 
 
 def _cell(text: str) -> str:
