@@ -33,6 +33,7 @@ from pydantic import (
 from harness.catalogue import IMPLEMENTATIONS
 from harness.errors import did_you_mean
 from harness.reference import FAMILIES, Schedule
+from harness.versions import within
 
 MAX_OBSERVED = 100_000
 """Steps that one case may look at."""
@@ -377,9 +378,7 @@ class KnownDivergence(CaseBase):
             case in self.cases
             and api == self.implementation
             and fnmatchcase(target, self.target)
-            and SpecifierSet(self.versions, prereleases=True).contains(
-                version.split("+", maxsplit=1)[0]
-            )
+            and within(version, self.versions)
         )
 
 

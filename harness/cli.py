@@ -20,7 +20,7 @@ from harness.consistency import inconsistencies
 from harness.errors import ConformError, InvalidCases, UnknownName
 from harness.load import Loaded, check, load
 from harness.plan import Selection
-from harness.project import CASES, REPORTS, records
+from harness.project import CASES, REPORTS, own_records
 
 INTERRUPTED = 130
 OWN_FAULT = 70
@@ -225,8 +225,9 @@ def schema(which: str) -> None:
 
 
 def _load(paths: tuple[Path, ...]) -> Loaded:
-    loaded = load(paths or [CASES])
-    return Loaded(loaded.cases, (*loaded.known_divergences, *records(paths)))
+    places = paths or (CASES,)
+    loaded = load(places)
+    return Loaded(loaded.cases, (*loaded.known_divergences, *own_records(besides=places)))
 
 
 def _find(loaded: Loaded, name: str) -> Case:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 from rich.console import Console
 from rich.text import Text
 
 from harness.console import environment_line
 from harness.plan import Environment
+from harness.versions import within
 from harness.workers import Workers, default_environments
 
 
@@ -31,8 +30,8 @@ class BadCombination:
         return (
             environment.framework == self.framework
             and other is not None
-            and _within(environment.version, self.versions)
-            and _within(other, self.package_versions)
+            and within(environment.version, self.versions)
+            and within(other, self.package_versions)
         )
 
 
@@ -73,10 +72,3 @@ def examine(out: Console) -> bool:
 
 def _print(out: Console, lead: str, text: str, style: str = "") -> None:
     out.print(Text(f"{lead}{text}", style=style), soft_wrap=True)
-
-
-def _within(version: str, specifiers: str) -> bool:
-    try:
-        return Version(version).public in SpecifierSet(specifiers, prereleases=True)
-    except InvalidVersion:
-        return False

@@ -14,10 +14,10 @@ RECORDS = CASES / "known_divergences"
 REPORTS = Path("reports")
 
 
-def records(paths: Sequence[Path]) -> tuple[KnownDivergence, ...]:
-    """The suite's known divergences that `paths` do not bring along already.
+def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
+    """The suite's known divergences, unless `besides`, folders that are loaded, hold them anyway.
 
     They belong to a run of any part of the suite, and do no harm to other cases.
     """
-    covered = not paths or any(RECORDS.is_relative_to(path.resolve()) for path in paths)
-    return () if covered or not RECORDS.is_dir() else load([RECORDS]).known_divergences
+    held = any(RECORDS.is_relative_to(path.resolve()) for path in besides)
+    return () if held or not RECORDS.is_dir() else load([RECORDS]).known_divergences

@@ -1,13 +1,14 @@
 """The suite as pytest items: a file, a case, and a trial for each implementation and target.
 
-`pytest cases/exponential/steps.yaml::NAME` runs one case. A known divergence is an expected
+`pytest cases/exponential/steps.yaml::NAME` runs one case, and `pytest -p harness.pytest_plugin
+FOLDER` runs cases that lie elsewhere. A known divergence is an expected
 failure, and what cannot run here is skipped with its reason.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from rich.console import Console
 
 from harness import report
 from harness.agreement import agreements
-from harness.case import Case
+from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
 from harness.errors import ConformError, InvalidCases
 from harness.judge import Judge, Judgement
 from harness.load import load
 from harness.plan import Environment, Selection, Trial, plan
-from harness.project import REPORTS, ROOT, records
+from harness.project import RECORDS, REPORTS, ROOT, own_records
 from harness.report.model import from_run
 from harness.suite import Run, judgements
 from harness.verdict import Verdict
@@ -83,12 +84,16 @@ class _Session:
             keyword=config.option.keyword,
         )
         versions = {e.name: e.version for e in self.environments}
-        self._records = records([Path()])
+        self._records = list(own_records())
         self._judge = Judge(self._records, versions)
         self._judged: dict[str, Judgement] = {}
         self._under_way: Iterator[Judgement] = iter(())
         self._begun = False
         self.said = ""
+
+    def add_records(self, records: Iterable[KnownDivergence]) -> None:
+        """Known divergences that stand in a file beside its cases."""
+        self._records += records
 
     def trials(self, case: Case) -> list[Trial]:
         """The trials of `case` that --implementation and --target leave; pytest does -k."""
@@ -131,7 +136,7 @@ class _Session:
             environments=tuple(self.environments),
             selection=self.selection,
             judgements=done,
-            records=self._records,
+            records=tuple(self._records),
             agreements=tuple(agreements(done)),
             stopped_early=len(done) < len(items),
             incidents=tuple(self._workers.incidents),
@@ -165,6 +170,8 @@ class CaseFileNode(pytest.File):
             loaded = load([self.path])
         except InvalidCases as error:
             raise self.CollectError(str(error)) from None
+        if loaded.known_divergences and not self.path.is_relative_to(RECORDS):
+            _session(self.config).add_records(loaded.known_divergences)
         for case in loaded.cases:
             node: CaseNode = CaseNode.from_parent(self, name=case.name, case=case)
             yield node

@@ -1,0 +1,75 @@
+"""pytest in the root runs the same trials, one item each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.frameworks
+PAGE = "cases/exponential/mapping_page.yaml"
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_case_can_be_typed_and_its_report_is_written(tmp_path):
+    name = "page/ExponentialDecayLR/formula::mindspore.nn.ExponentialDecayLR"
+    code, text = run(f"{PAGE}::{name}", "--report", tmp_path, "-q")
+    assert code == 0, text
+    assert "2 passed" in text
+    assert (tmp_path / "report.json").exists()
+
+
+def test_known_divergences_are_expected_failures_and_k_selects(tmp_path):
+    code, text = run(PAGE, "-k", "verbose or printed", "--report", tmp_path, "-q", "-rx")
+    assert code == 0, text
+    assert "5 passed, 9 deselected, 1 xfailed" in text
+    assert "page-promises-verbose" in text
+
+
+def test_a_failure_is_readable_on_its_own(tmp_path):
+    case = tmp_path / "late.yaml"
+    case.write_text(
+        "format: 1\ncases:\n"
+        "  - name: late\n    description: d\n    source: by hand\n    family: exponential\n"
+        "    schedule: {base_lr: 0.5, decay_rate: 0.5, decay_steps: 1}\n    steps: 3\n"
+        "    expected: {values: [0.5, 0.25, 0.125]}\n"
+        "    implementations: [torch.optim.lr_scheduler.StepLR]\n"
+        "    arguments: {torch.optim.lr_scheduler.StepLR: {step_size: 2}}\n"
+    )
+    code, text = run("-p", "harness.pytest_plugin", case, "--report", tmp_path)
+    assert code == 1, text
+    for part in (
+        "diverges  late::torch.optim.lr_scheduler.StepLR::torch/cpu/eager",
+        "late.yaml:3",
+        "reported rate at step 1: expected 0.25, observed 0.5, error 0.25, allowed",
+        "reproduce: conform explain 'late' torch.optim.lr_scheduler.StepLR",
+    ):
+        assert part in text
+
+
+def test_a_bad_file_is_a_collection_error_with_its_line(tmp_path):
+    case = tmp_path / "bad.yaml"
+    case.write_text("format: 1\ncases:\n  - name: x\n    sauce: y\n")
+    code, text = run("-p", "harness.pytest_plugin", case)
+    assert code == 2, text
+    assert "bad.yaml:3: cases[0]: neither a known family nor a surface" in text
+
+
+def test_with_xdist_the_trials_are_shared_out():
+    code, text = run(PAGE, "-n", "2", "-q", "-k", "torch")
+    assert code == 0, text
+    assert "2 passed, 1 xfailed" in text
