@@ -9,6 +9,8 @@ derivation.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.catalogue import Call, Form, Implementation, Precision, Training
@@ -62,23 +64,29 @@ def budget(
     power = np.asarray(counts / schedule.decay_every if smooth else whole, dtype=np.float64)
 
     total = np.full(steps.shape, _parameter_rounding(schedule.base_lr, computed))
+    smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
+    flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
     if implementation.form is Form.RECURSIVE:
         multiplications = counts if call.derived else whole
-        factor = _parameter_rounding(_factor(schedule, call), computed)
-        total = total + multiplications * (u + factor)
+        total += multiplications * u
+        total += _times(multiplications, _parameter_rounding(_factor(schedule, call), computed))
         if call.derived:
-            total = total + multiplications * (POW_ULP * 2 * _U64 + _exponent_sensitivity(schedule))
+            total += multiplications * (POW_ULP * 2 * _U64 + _exponent_sensitivity(schedule))
     else:
         pow_ulp = POW_ULP_FLOAT32 if computed is Precision.FLOAT32 else POW_ULP
-        total = total + power * _parameter_rounding(schedule.decay_rate, computed)
+        total += _times(power, _parameter_rounding(schedule.decay_rate, computed))
         if smooth:
-            total = total + 2 * u * power * _log(schedule.decay_rate)
-        total = total + pow_ulp * 2 * u + u
+            inexact = (counts > 1 / u).astype(int) + (schedule.decay_every > 1 / u)
+            total += (1 + inexact) * u * power * _log(schedule.decay_rate)
+        total += pow_ulp * 2 * u + u
+        # The power alone may be flushed, before base_lr lifts the product back into the range.
+        base = abs(schedule.base_lr)
+        lost = np.abs(rates) < 2 * float(np.finfo(computed).tiny) * base
+        flushed = np.maximum(flushed, np.where(lost, float(np.finfo(computed).tiny) * base, 0.0))
     if unit_roundoff(stored) > u:
-        total = total + unit_roundoff(stored)
-    total = total + REFERENCE_ULP * 2 * _U64
-    smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
-    return _absolute(total, rates, smallest)
+        total += unit_roundoff(stored)
+    total += REFERENCE_ULP * 2 * _U64
+    return np.where(np.isfinite(rates), _relative(total) * np.abs(rates) + flushed, 0.0)
 
 
 def numeral_rounding(
@@ -90,7 +98,8 @@ def numeral_rounding(
     implementation is given the nearest float64. Absolute, float64, shape as `steps`.
     """
     power = schedule.counts(steps, training.steps_per_epoch) / schedule.decay_every
-    return np.where(np.isfinite(rates), np.abs(rates) * (1 + power) * _U64, 0.0)
+    finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
+    return np.asarray(np.minimum(finite * ((1 + power) * _U64), finite))
 
 
 def _factor(schedule: Exponential, call: Call) -> float:
@@ -98,17 +107,26 @@ def _factor(schedule: Exponential, call: Call) -> float:
 
 
 def _parameter_rounding(value: float, precision: Precision) -> float:
-    """The relative error of `value` when it is passed in `precision`: known, so not bounded by u.
+    """What passing `value` in `precision` does to it, as |ln(passed / value)|.
 
-    >>> _parameter_rounding(0.5, Precision.FLOAT32)
-    0.0
+    The parameters are known, so this is no bound but the rounding itself. Infinite for a value that
+    becomes zero or infinite.
+
+    >>> _parameter_rounding(0.5, Precision.FLOAT32), _parameter_rounding(1e-50, Precision.FLOAT32)
+    (0.0, inf)
     """
-    if value == 0 or not np.isfinite(value):
+    if value == 0:
         return 0.0
-    rounded = float(np.dtype(precision).type(value))
-    if rounded == 0:
-        return 1.0
-    return abs(rounded - value) / abs(value)
+    with np.errstate(over="ignore", under="ignore"):
+        passed = float(np.dtype(precision).type(value))
+    if passed == 0 or math.isinf(passed):
+        return math.inf
+    return abs(math.log1p((passed - value) / value))
+
+
+def _times(power: Float64 | Int64, rounding: float) -> Float64:
+    """`power * rounding`, where nothing is made of an infinity."""
+    return np.where(power > 0, power * rounding if math.isfinite(rounding) else math.inf, 0.0)
 
 
 def _log(rate: float) -> float:
@@ -120,10 +138,8 @@ def _exponent_sensitivity(schedule: Exponential) -> float:
     return _U64 * _log(schedule.decay_rate) / schedule.decay_every
 
 
-def _absolute(relative: Float64, rates: Float64, smallest: float) -> Float64:
-    """In units of the rate; what is near the subnormal range may be flushed to zero."""
-    size = np.abs(rates)
-    with np.errstate(invalid="ignore", over="ignore"):
-        allowed = np.expm1(np.minimum(relative, 700.0)) * size
-    allowed = np.where(size < 2 * smallest, allowed + smallest, allowed)
-    return np.where(np.isfinite(size), allowed, 0.0)
+def _relative(total: Float64) -> Float64:
+    """The relative error that roundings of this sum make possible; a parameter that is lost
+    altogether leaves nothing of the rate, an error of 1."""
+    bounded = np.minimum(total, 700.0)  # exp(700) is still a float64
+    return np.where(np.isfinite(total), np.expm1(bounded), 1.0)

@@ -17,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -33,13 +34,14 @@ from pydantic import (
 from harness.catalogue import IMPLEMENTATIONS
 from harness.errors import did_you_mean
 from harness.reference import FAMILIES, Schedule
+from harness.reference.elementary import MAX_COUNT
 from harness.versions import within
 
 MAX_OBSERVED = 100_000
 """Steps that one case may look at."""
 MAX_LISTED = 1_000
 """Steps that a case may name one by one."""
-MAX_STEP = 2**33
+MAX_STEP = MAX_COUNT
 """The last step that the reference models are exact for."""
 
 
@@ -58,7 +60,7 @@ def _known_api(api: str) -> str:
 def _regular_expression(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
     return pattern
 
@@ -208,7 +210,7 @@ class ScheduleCase(CaseBase):
     steps: Steps = Field(
         description="a number n for steps 0 to n-1, a window, or a list of increasing steps"
     )
-    steps_per_epoch: PositiveInt = 1
+    steps_per_epoch: int = Field(default=1, ge=1, le=MAX_STEP)
     expected: Expected
     tolerance: Tolerance | None = None
     implementations: Annotated[list[Api], Field(min_length=1)] | None = Field(
@@ -303,7 +305,7 @@ def _kind_of_case(value: Any) -> str | None:
     if isinstance(value, SurfaceCase) or (isinstance(value, dict) and "surface" in value):
         return "surface"
     family = value.get("family") if isinstance(value, dict) else getattr(value, "family", None)
-    return family if family in FAMILIES else None
+    return family if isinstance(family, str) and family in FAMILIES else None
 
 
 Case: TypeAlias = ScheduleCase | SurfaceCase
@@ -382,10 +384,18 @@ class KnownDivergence(CaseBase):
         )
 
 
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"input should be 1, got {value}")
+    return value
+
+
 class CaseFile(Strict):
     """One YAML file: cases, known divergences, or both."""
 
-    format: Literal[1] = Field(description="version of this format")
+    format: Annotated[Literal[1], BeforeValidator(_no_truth_value)] = Field(
+        description="version of this format"
+    )
     cases: list[Annotated[_CASES, Discriminator(_kind_of_case)]] = []
     known_divergences: list[KnownDivergence] = []
 

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from harness.budget import budget, numeral_rounding
+from harness import closeness
+from harness.budget import REFERENCE_ULP, budget, numeral_rounding
 from harness.case import KnownDivergence, ScheduleCase
-from harness.catalogue import Unsupported, express
+from harness.catalogue import Precision, Unsupported, express
 from harness.errors import Problem, did_you_mean
 from harness.load import Loaded
 from harness.plan import implementations_of, training
+
+_FLOAT64 = np.dtype(Precision.FLOAT64)
 
 
 def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> Iterator[Problem]:
@@ -42,18 +45,20 @@ def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
     steps, expected = case.observed_steps, case.expected_values
     reference = case.schedule.rates(steps, case.steps_per_epoch)
     need = training(case)
-    allowed = np.zeros(len(steps))
+    numerals = numeral_rounding(case.schedule, need, steps, reference)
+    own = [(_FLOAT64, REFERENCE_ULP * closeness.spacing(reference, _FLOAT64))]
     for implementation in implementations_of(case):
         call = express(implementation, case.family, case.schedule, need)
         if not isinstance(call, Unsupported):
-            own = budget(case.schedule, call, need, steps, reference, implementation)
-            allowed = np.maximum(allowed, own)
-    allowed += numeral_rounding(case.schedule, need, steps, reference)
-    if case.tolerance is not None:
-        relative, absolute = case.tolerance.rtol or 0.0, case.tolerance.atol or 0.0
-        allowed = np.fmax(allowed, np.fmax(relative * np.abs(expected), absolute))
-    with np.errstate(invalid="ignore"):
-        wrong = (expected != reference) & (np.abs(expected - reference) > allowed)
+            room = budget(case.schedule, call, need, steps, reference, implementation)
+            own.append((np.dtype(implementation.precision), room))
+    wrong, allowed = np.ones(len(steps), dtype=bool), np.zeros(len(steps))
+    for dtype, derived in own:
+        room = derived
+        if case.tolerance is not None:
+            room = np.fmax(derived, closeness.tolerated(case.tolerance, expected, dtype))
+        wrong &= closeness.contradicts(expected, reference, room + numerals, dtype)
+        allowed = np.maximum(allowed, room + numerals)
     for i in np.flatnonzero(wrong):
         yield Problem(
             case.file,

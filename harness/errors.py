@@ -44,8 +44,10 @@ class UnknownName(ConformError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name = kind, name
-        close = did_you_mean(name, known)
-        super().__init__(f"no {kind} fits {name!r}{close or f'; see: conform list {kind}s'}")
+        known = sorted(known)
+        hint = f"; there are: {', '.join(known)}" if len(known) < 10 else ""
+        hint = did_you_mean(name, known) or hint or f"; see: conform list {kind}s"
+        super().__init__(f"no {kind} fits {name!r}{hint}")
 
 
 class NothingSelected(ConformError):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence as Items
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import closeness
 from harness.budget import budget, numeral_rounding
 from harness.case import (
     Expected,
@@ -18,15 +19,12 @@ from harness.case import (
     ScheduleCase,
     Surface,
     SurfaceCase,
-    Tolerance,
 )
 from harness.catalogue import Implementation, Precision
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Trial
 from harness.reference.elementary import Float64, Int64
 from harness.verdict import Verdict
-
-DType: TypeAlias = "np.dtype[np.floating[Any]]"
 
 REPORTED, APPLIED = "reported", "applied"
 
@@ -140,22 +138,22 @@ class Judge:
     def _with_record(self, judgement: Judgement) -> Judgement:
         trial = judgement.trial
         version = self.versions.get(trial.target.environment, "0")
-        for record in self.records:
-            if not record.covers(
-                trial.case.name, trial.implementation.api, str(trial.target), version
-            ):
-                continue
+        covering = [
+            record
+            for record in self.records
+            if record.covers(trial.case.name, trial.implementation.api, str(trial.target), version)
+        ]
+        notes = []
+        for record in covering:
+            where = f"{record.name!r} ({record.file}:{record.line})"
             if judgement.verdict is Verdict.CONFORMS:
-                reason = (
-                    f"{record.name!r} ({record.file}:{record.line}) no longer occurs: remove it"
-                )
+                reason = f"{where} no longer occurs: remove it"
                 return replace(judgement, verdict=Verdict.STALE, reasons=(reason,), record=record)
             unlike = _unlike(record, judgement)
-            if unlike:
-                note = f"not as recorded in {record.name!r} ({record.file}:{record.line}): {unlike}"
-                return replace(judgement, reasons=(*judgement.reasons, note))
-            return replace(judgement, verdict=Verdict.KNOWN_DIVERGENCE, record=record)
-        return judgement
+            if not unlike:
+                return replace(judgement, verdict=Verdict.KNOWN_DIVERGENCE, record=record)
+            notes.append(f"not as recorded in {where}: {unlike}")
+        return replace(judgement, reasons=(*judgement.reasons, *notes))
 
 
 def _judge_surface(trial: Trial, due: Surface, observation: Observation) -> Judgement:
@@ -197,13 +195,19 @@ def signature_text(parameters: Iterable[Parameter]) -> str:
     '(lr, *, fused=False)'
     """
     parts: list[str] = []
+    positional_only = False
     for parameter in parameters:
+        if positional_only and parameter.kind != "POSITIONAL_ONLY":
+            parts.append("/")
+        positional_only = parameter.kind == "POSITIONAL_ONLY"
         starred = any(part.startswith("*") for part in parts)
         if parameter.kind == "KEYWORD_ONLY" and not starred:
             parts.append("*")
         stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(parameter.kind, "")
         default = "" if parameter.default is None else f"={parameter.default}"
         parts.append(f"{stars}{parameter.name}{default}")
+    if positional_only:
+        parts.append("/")
     return f"({', '.join(parts)})"
 
 
@@ -287,17 +291,20 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
         sequence.precision,
     )
     numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
-    against_expected, due_expected = allowance + numerals, _rounded_if_infinite(expected, dtype)
+    against_expected, due_expected = (
+        allowance + numerals,
+        closeness.rounded_if_infinite(expected, dtype),
+    )
     against_reference = allowance
     if case.tolerance is not None:
-        against_expected = _tolerance(case.tolerance, expected, dtype)
+        against_expected = closeness.tolerated(case.tolerance, expected, dtype)
         against_reference = np.fmax(allowance, against_expected)
         if case.tolerance.ulp is not None:
-            due_expected = _rounded(expected, dtype)
+            due_expected = closeness.rounded(expected, dtype)
 
-    due_reference = _rounded_if_infinite(reference, dtype)
-    wrong_expected = _wrong(observed, due_expected, against_expected)
-    wrong = wrong_expected | _wrong(observed, due_reference, against_reference)
+    due_reference = closeness.rounded_if_infinite(reference, dtype)
+    wrong_expected = closeness.wrong(observed, due_expected, against_expected)
+    wrong = wrong_expected | closeness.wrong(observed, due_reference, against_reference)
     diverging, first = steps[wrong], None
     if wrong.any():
         at = int(np.argmax(wrong))
@@ -312,7 +319,7 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
             against,
             float(due[at]),
             float(observed[at]),
-            float(_error(observed, due)[at]),
+            float(closeness.error(observed, due)[at]),
             float(allowed[at]),
         )
     if length < len(all_steps):
@@ -327,10 +334,10 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
             0.0,
         )
 
-    error = _error(observed, due_reference)
+    error = closeness.error(observed, due_reference)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative = np.where(reference == 0, np.where(error == 0, 0, np.inf), error / abs(reference))
-        ulp = error / _spacing(reference, dtype)
+        ulp = error / closeness.spacing(reference, dtype)
         share = np.where(error == 0, 0, error / against_reference)
     return Comparison(
         name=name,
@@ -351,45 +358,6 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
     )
 
 
-def _tolerance(tolerance: Tolerance, due: Float64, dtype: DType) -> Float64:
-    """The case's own allowance, NaN where the case has no number of its own."""
-    allowed = np.where(np.isnan(due), np.nan, tolerance.atol or 0.0)
-    allowed = np.maximum(allowed, (tolerance.rtol or 0.0) * np.abs(due))
-    return np.maximum(allowed, (tolerance.ulp or 0.0) * _spacing(due, dtype))
-
-
-def _wrong(observed: Float64, due: Float64, allowed: Float64) -> NDArray[np.bool_]:
-    """Where `observed` is not as `due`; a due NaN means that nothing is said of that step.
-
-    Not a number, and an infinity of the other sign or none where one is due, never pass.
-    """
-    return np.asarray(~np.isnan(due) & ~(_error(observed, due) <= allowed))
-
-
-def _error(observed: Float64, due: Float64) -> Float64:
-    """|observed - due|; 0 for equal infinities, infinite for a NaN that was not due."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = np.where(observed == due, 0.0, np.abs(observed - due))
-    return np.where(np.isnan(error), np.inf, error)
-
-
-def _rounded(values: Float64, dtype: DType) -> Float64:
-    with np.errstate(over="ignore"):
-        return np.asarray(values.astype(dtype).astype(np.float64))
-
-
-def _rounded_if_infinite(values: Float64, dtype: DType) -> Float64:
-    """A rate beyond the range of `dtype` is due as an infinity."""
-    rounded = _rounded(values, dtype)
-    return np.where(np.isinf(rounded), rounded, values)
-
-
-def _spacing(values: Float64, dtype: DType) -> Float64:
-    """One unit in the last place of `values` in `dtype`."""
-    finite = np.clip(np.nan_to_num(np.abs(values)), 0, float(np.finfo(dtype).max))
-    return np.spacing(finite.astype(dtype)).astype(np.float64)
-
-
 def _extreme(values: NDArray[np.float64], steps: Int64) -> Extreme | None:
     if not len(values):
         return None
@@ -404,14 +372,12 @@ def _contradictions(comparison: Comparison) -> list[str]:
     for a float64 implementation, and the case has to say for whom it is.
     """
     expected, reference = comparison.expected, comparison.reference
-    allowed = comparison.allowed_expected
+    allowed, dtype = comparison.allowed_expected, np.dtype(comparison.precision)
     return [
         f"the case expects {float(expected[i])!r} at step {comparison.steps[i]}, where the "
         f"reference model says {float(reference[i])!r} and {float(comparison.observed[i])!r} was "
-        f"reported: error {abs(expected[i] - reference[i]):.3g}, "
-        f"allowed {allowed[i]:.3g}"
-        for i in np.flatnonzero(_wrong(expected, reference, allowed))
-        if not np.isnan(expected[i])
+        f"reported: error {abs(expected[i] - reference[i]):.3g}, allowed {allowed[i]:.3g}"
+        for i in np.flatnonzero(closeness.contradicts(expected, reference, allowed, dtype))
     ]
 
 
@@ -422,8 +388,10 @@ def _first_of(items: Items[object]) -> str:
 def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     """How a trial differs from what a record says, or nothing."""
     observation, seen = judgement.observation, record.observed
-    if not isinstance(observation, Observation):
-        return f"it {judgement.verdict.value}"
+    if judgement.verdict not in {Verdict.DIVERGES, Verdict.REFUSED} or not isinstance(
+        observation, Observation
+    ):
+        return f"the verdict is {judgement.verdict.value}"
     if observation.raised is not None:
         return _unlike_raised(seen, observation.raised)
     if observation.signature is not None:
@@ -432,22 +400,29 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
         return "" if same else f"the signature is {text}"
     if seen.values is None:
         return "it gave values"
-    if judgement.verdict is not Verdict.DIVERGES:
-        return f"the verdict is {judgement.verdict.value}"
-    for comparison in judgement.comparisons:
-        outside = [
-            int(step)
-            for step in comparison.diverging
-            if record.steps and not record.steps.start <= step < record.steps.stop
-        ]
-        if outside:
-            return f"it diverges at step {outside[0]} too"
-        by_step = dict(zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True))
-        for step, value in seen.values.items():
-            spacing = float(_spacing(np.array([value]), np.dtype(comparison.precision))[0])
-            if not abs(by_step.get(step, np.nan) - value) <= 4 * spacing:
-                return f"the {comparison.name} rate at step {step} is {by_step.get(step)!r}"
-    return ""
+    off = [comparison for comparison in judgement.comparisons if comparison.first is not None]
+    if len(off) != len(judgement.reasons):
+        return "values are not all that is wrong"
+    return next(filter(None, (_unlike_values(record, seen.values, c) for c in off)), "")
+
+
+def _unlike_values(
+    record: KnownDivergence, seen: dict[int, float], comparison: Comparison
+) -> str | None:
+    for step in comparison.diverging:
+        if record.steps and not record.steps.start <= step < record.steps.stop:
+            return f"the {comparison.name} rate diverges at step {step} too"
+    by_step = dict(zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True))
+    for step, value in seen.items():
+        observed = by_step.get(step)
+        room = 4 * closeness.spacing(np.array([value]), np.dtype(comparison.precision))[0]
+        if observed is None or not (
+            observed == value
+            or (math.isnan(observed) and math.isnan(value))
+            or abs(observed - value) <= room
+        ):
+            return f"the {comparison.name} rate at step {step} is {observed!r}"
+    return None
 
 
 def _unlike_raised(seen: Observed, raised: Raised) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.case import ScheduleCase
 from harness.catalogue import IMPLEMENTATIONS, mappings
 from harness.load import Loaded
+from harness.plan import family_of
 
 Row = dict[str, Any]
 
@@ -17,7 +18,7 @@ def cases(loaded: Loaded) -> list[Row]:
     return [
         {
             "name": case.name,
-            "family": case.family if isinstance(case, ScheduleCase) else "surface",
+            "family": family_of(case),
             "steps": len(case.observed_steps) if isinstance(case, ScheduleCase) else 0,
             "tags": " ".join(case.tags),
             "file": f"{case.file}:{case.line}",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -32,13 +32,28 @@ class Loaded:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader, reading `1e-3` as the number that YAML 1.2 says it is."""
+    """PyYAML's safe loader with the plain scalars of YAML 1.2.
+
+    `1e-3` is a number; `1:30`, `yes` and `2026-01-01` are texts, and nothing is octal.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
+_PLAIN: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "tag:yaml.org,2002:null": (r"^(~|null|)$", "~n", lambda _: None),
+    "tag:yaml.org,2002:bool": (r"^(true|false)$", "tf", lambda text: text == "true"),
+    "tag:yaml.org,2002:int": (r"^[-+]?[0-9]+$", "-+0123456789", int),
+    "tag:yaml.org,2002:float": (
+        r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$",
+        "-+.0123456789",
+        lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
+    ),
+}
+for _tag, (_pattern, _first, _) in _PLAIN.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), [*_first])
+_Loader.yaml_implicit_resolvers.setdefault("", []).append(
+    ("tag:yaml.org,2002:null", re.compile(r"^$"))
 )
 
 
@@ -93,7 +108,10 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
             problems.append(Problem(str(path), 1, "", "no such file or folder", "check the path"))
             continue
         for file in found:
-            if file.resolve() not in seen:
+            if not file.is_file():
+                what = "cannot be read: not a file"
+                problems.append(Problem(str(file), 1, "", what, "name a YAML file"))
+            elif file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
@@ -151,10 +169,10 @@ class _Source:
             if self._refuses_structure(text):
                 return None
             node = yaml.compose(text, Loader=_Loader)
-            if node is None:
+            data = None if node is None else self._construct(node, ())
+            if data is None:
                 self.problem(1, "", "empty", "begin with 'format: 1'")
-                return None
-            return self._construct(node, ())
+            return data
         except yaml.YAMLError as error:
             mark: yaml.Mark | None = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or str(error)
@@ -170,6 +188,10 @@ class _Source:
             line = event.start_mark.line + 1 if event.start_mark is not None else 1
             if isinstance(event, yaml.AliasEvent):
                 self.problem(line, "", f"alias *{event.anchor}", "write the value out")
+                return True
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                self.problem(line, "", f"tag {tag!r}", "write the plain value")
                 return True
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
@@ -191,7 +213,7 @@ class _Source:
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
+            if not isinstance(key_node, yaml.ScalarNode):
                 self.problem(line, _key(location), "not a plain key", "write a word and a colon")
                 continue
             key = _scalar(key_node)
@@ -209,7 +231,10 @@ class _Source:
         """Turn pydantic's errors into problems, each at the line of the nearest key there is."""
         for detail in error.errors(include_url=False):
             location: Location = ()
-            for part in detail["loc"]:
+            path = detail["loc"]
+            if path[:1] == ("cases",):  # the third part is the kind of case, and no key
+                path = (*path[:2], *path[3:])
+            for part in path:
                 if (*location, part) in self.lines:
                     location = (*location, part)
             leaf = detail["loc"][-1] if detail["loc"] else ""
@@ -219,11 +244,13 @@ class _Source:
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
-    constructor = yaml.constructor.SafeConstructor()
+    if node.tag not in _PLAIN:
+        return node.value
     try:
-        return constructor.construct_object(node)
-    except ValueError as error:
-        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+        return _PLAIN[node.tag][2](node.value)
+    except ValueError:  # of more digits than Python reads
+        problem = f"a number of {len(node.value)} digits"
+        raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
 
 
 def _key(location: Location) -> str:
@@ -252,7 +279,7 @@ def _wording(detail: Any, leaf: str | int) -> tuple[str, str]:
     if kind == "missing":
         return "missing", f"add '{leaf}:'"
     if kind == "extra_forbidden":
-        return "unknown key", f"remove it{did_you_mean(str(leaf), _known_keys())}"
+        return "unknown key", f"remove it{did_you_mean(str(leaf), _known_keys() - {leaf})}"
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         return (
             "neither a known family nor a surface",

@@ -110,7 +110,7 @@ class Selection:
         Raises:
             UnknownName: for a family or an implementation that there is not.
         """
-        families = {case.family for case in cases if isinstance(case, ScheduleCase)}
+        families = {family_of(case) for case in cases}
         for family in self.families:
             if not any(fnmatchcase(known, family) for known in families):
                 raise UnknownName("family", family, families)
@@ -121,13 +121,18 @@ class Selection:
     def wants(self, trial: Trial) -> bool:
         """Whether `trial` is part of the selection."""
         case, api = trial.case, trial.implementation.api
-        family = case.family if isinstance(case, ScheduleCase) else "surface"
+        family = family_of(case)
         return (
             (not self.families or any(fnmatchcase(family, glob) for glob in self.families))
             and (not self.implementations or any(_fits(api, g) for g in self.implementations))
             and (not self.targets or any(fnmatchcase(str(trial.target), g) for g in self.targets))
             and _keyword(self.keyword, f"{trial.id} {' '.join(case.tags)}")
         )
+
+
+def family_of(case: Case) -> str:
+    """The family of a case; `surface` for a case about signatures."""
+    return case.family if isinstance(case, ScheduleCase) else "surface"
 
 
 def training(case: Case) -> Training:

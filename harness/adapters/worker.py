@@ -74,13 +74,21 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
             observation["raised"] = {
                 "type": type(error).__name__,
                 "bases": [base.__name__ for base in type(error).__mro__[1:-1]],
-                "message": str(error),
+                "message": plain(error),
             }
     observation["seconds"] = time.perf_counter() - began
-    said = ["%s: %s" % (w.category.__name__, w.message) for w in caught]
+    said = ["%s: %s" % (w.category.__name__, plain(w.message)) for w in caught]
     observation["warnings"] = list(dict.fromkeys(said))
     observation["printed"] = output.taken()
     return observation
+
+
+def plain(message: object) -> str:
+    """A text that can be sent, whatever an exception's own text does."""
+    try:
+        return str(message).encode("utf-8", "replace").decode("utf-8")
+    except Exception as error:
+        return "(its text cannot be had: %s)" % type(error).__name__
 
 
 def signature(api: str) -> list[dict[str, Any]]:

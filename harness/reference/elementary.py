@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+MAX_COUNT = 2**33
+"""The greatest count whose product with 20 bits is exact."""
+
 _DIGITS50 = Context(prec=50)
 _LOG2 = _DIGITS50.ln(Decimal(2))
 _BEYOND_RANGE = 9999  # a power of two that is infinite or zero in float64, whatever it multiplies
@@ -32,7 +35,7 @@ def scaled_power(scale: float, base: float, count: Int64, parts: int = 1) -> Flo
     Args:
         scale: finite.
         base: finite; its sign is ignored.
-        count: shape `(n,)`, from 0 to 2**33.
+        count: shape `(n,)`, from 0 to `MAX_COUNT`.
         parts: at least 1.
 
     Returns:
@@ -47,8 +50,10 @@ def scaled_power(scale: float, base: float, count: Int64, parts: int = 1) -> Flo
     small = np.expm1((fraction - index / 32) * math.log(2))
     entry = index.astype(np.intp) + 16
     head = _TABLE[entry]
+    mantissa, power = math.frexp(scale)
     with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(np.ldexp(scale * (head + (head * small + _TABLE_TAIL[entry])), octaves))
+        scaled = mantissa * (head + (head * small + _TABLE_TAIL[entry]))
+        return np.asarray(np.ldexp(scaled, octaves + np.int32(power)))
 
 
 def _times_log2(count: Int64, base: float, parts: int) -> tuple[NDArray[np.int32], Float64]:

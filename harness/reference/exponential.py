@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
-from harness.reference.elementary import Float64, Int64, scaled_power
+from harness.reference.elementary import MAX_COUNT, Float64, Int64, scaled_power
 
 
 def exponential(
@@ -19,7 +19,7 @@ def exponential(
     r"""`base_lr * decay_rate ** p`, with `p = count / decay_every`, or its floor in a staircase.
 
     Args:
-        count: updates or epochs already made, shape `(n,)`, from 0 to 2**33.
+        count: updates or epochs already made, shape `(n,)`, from 0 to `MAX_COUNT`.
         base_lr: the rate at count 0.
         decay_rate: the factor gained over `decay_every` counts; negative only where every
             exponent is whole.
@@ -52,10 +52,13 @@ class Exponential(BaseModel):
         description="the factor by which the rate changes over decay_steps or decay_epochs"
     )
     decay_steps: PositiveInt | None = Field(
-        default=None, description="optimizer updates over which the rate changes by decay_rate once"
+        default=None,
+        le=MAX_COUNT,
+        description="optimizer updates over which the rate changes by decay_rate once",
     )
     decay_epochs: PositiveInt | None = Field(
         default=None,
+        le=MAX_COUNT,
         description="epochs over which the rate changes by decay_rate once; "
         "within an epoch the rate stands still",
     )

@@ -19,7 +19,7 @@ import harness
 from harness.case import Case, KnownDivergence, ScheduleCase
 from harness.judge import Comparison, Deviation, Extreme, Judgement, signature_text
 from harness.observation import Lost, Observation
-from harness.plan import Environment
+from harness.plan import Environment, family_of
 from harness.report.revision import revision
 from harness.suite import Run
 
@@ -369,7 +369,7 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
     return TrialEntry(
         id=trial.id,
         case=case.name,
-        family=case.family if isinstance(case, ScheduleCase) else "surface",
+        family=family_of(case),
         implementation=implementation.api,
         framework=implementation.framework,
         environment=target.environment,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 from harness.report.model import Report
 from harness.verdict import Verdict
 
 MAX_FAILURES = 20
+MAX_CELL = 400
 
 
 def render(report: Report) -> str:
@@ -59,5 +63,5 @@ def sentence(report: Report) -> str:
 
 def _cell(text: str) -> str:
     """One table cell; whatever a case or a framework says is text, and not markup."""
-    flat = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
-    return flat.replace("<", "&lt;").replace(">", "&gt;").replace("`", "\\`")[:400]
+    flat = " ".join(text.split())[:MAX_CELL]
+    return re.sub(r"([\\`*_\[\]~|])", r"\\\1", html.escape(flat, quote=False))

@@ -49,29 +49,24 @@ def write(report: Report, folder: Path) -> None:
     """
     ensure_writable(folder)
     texts = {name: render(report) for name, render in FILES.items()}
-    ready: dict[Path, Path] = {}
     try:
-        for name, text in texts.items():
-            ready[folder / name] = _written_aside(folder, name, text)
-        with _interrupts_held():
-            for place, aside in ready.items():
-                aside.replace(place)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
+            for name, text in texts.items():
+                _write_through(Path(aside) / name, text)
+                if (folder / name).is_dir():
+                    raise IsADirectoryError(0, f"{name} is a folder")
+            with _interrupts_held():
+                for name in texts:
+                    (Path(aside) / name).replace(folder / name)
     except OSError as error:
         raise ReportUnwritable(f"cannot write the report to {folder}: {error.strerror}") from None
-    finally:
-        for aside in ready.values():
-            aside.unlink(missing_ok=True)
 
 
-def _written_aside(folder: Path, name: str, text: str) -> Path:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=folder, prefix=f".{name}-", delete=False
-    ) as file:
+def _write_through(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-        os.fchmod(file.fileno(), 0o644)
-    return Path(file.name)
 
 
 @contextmanager

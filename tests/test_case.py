@@ -1,0 +1,143 @@
+"""The case models: what they compute from what a case says, and what they are strict about."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from making import CELL, HALVES, HALVING, TORCH_EXPONENTIAL, record, schedule_case, surface_case
+from pydantic import ValidationError
+
+from harness.case import MAX_OBSERVED, CaseFile, ParameterFacts
+
+
+@pytest.mark.parametrize(
+    ("steps", "looked_at"),
+    [
+        (3, [0, 1, 2]),
+        ({"start": 0, "stop": 1}, [0]),
+        ({"start": 7, "stop": 9}, [7, 8]),
+        ([5], [5]),
+        ([0, 10, 2**33 - 1], [0, 10, 8589934591]),
+    ],
+)
+def test_the_steps_of_a_case_are_64_bit_whole_numbers(steps, looked_at):
+    case = schedule_case(steps=steps, expected={"values": [0.5] * len(looked_at)})
+    assert case.observed_steps.tolist() == looked_at
+    assert case.observed_steps.dtype == np.int64
+
+
+def test_a_case_may_look_at_as_many_steps_as_the_limit_says_and_no_more():
+    expected = {"values": {0: 0.5}}
+    assert len(schedule_case(steps=MAX_OBSERVED, expected=expected).observed_steps) == MAX_OBSERVED
+    window = {"start": 1, "stop": 1 + MAX_OBSERVED}
+    case = schedule_case(steps=window, expected={"values": {1: 0.25}})
+    assert len(case.observed_steps) == MAX_OBSERVED
+    with pytest.raises(ValidationError):
+        schedule_case(steps=MAX_OBSERVED + 1, expected=expected)
+
+
+def test_expected_values_stand_at_their_steps_and_are_unknown_elsewhere():
+    case = schedule_case(steps=[3, 5, 9], expected={"values": {9: 0.25, 3: 1}})
+    first, second, third = case.expected_values.tolist()
+    assert (first, third) == (1.0, 0.25)
+    assert math.isnan(second)
+
+
+def test_a_case_that_expects_an_exception_has_no_expected_values():
+    case = schedule_case(expected={"raises": "ValueError"})
+    assert np.isnan(case.expected_values).all()
+    assert len(case.expected_values) == 4
+
+
+@pytest.mark.parametrize("steps", [True, 4.0, "4", None])
+def test_steps_are_not_converted_from_anything(steps):
+    with pytest.raises(ValidationError):
+        schedule_case(steps=steps)
+
+
+@pytest.mark.parametrize("rate", [True, "0.5", None, [0.5], 10**400])
+def test_rates_are_not_converted_from_anything(rate):
+    with pytest.raises(ValidationError):
+        schedule_case(schedule={**HALVING, "base_lr": rate})
+    with pytest.raises(ValidationError):
+        schedule_case(expected={"values": [rate, *HALVES[1:]]})
+
+
+def test_a_whole_number_is_a_rate():
+    case = schedule_case(schedule={**HALVING, "base_lr": 8}, expected={"values": [8, 4, 2, 1]})
+    assert case.expected_values.tolist() == [8.0, 4.0, 2.0, 1.0]
+    assert case.schedule.base_lr == 8.0
+
+
+def test_a_negative_rate_is_fine_where_every_power_is_whole():
+    for more in ({"decay_steps": 1}, {"decay_steps": 3, "staircase": True}):
+        schedule = {"base_lr": 0.5, "decay_rate": -0.5, **more}
+        assert schedule_case(schedule=schedule).schedule.decay_rate == -0.5
+    with pytest.raises(ValidationError, match="set staircase"):
+        schedule_case(schedule={"base_lr": 0.5, "decay_rate": -0.5, "decay_steps": 3})
+
+
+def test_a_default_of_none_differs_from_no_word_on_the_default():
+    assert ParameterFacts(default=None).states_default
+    assert not ParameterFacts(required=True).states_default
+
+
+def test_a_surface_case_needs_an_api_of_the_catalogue():
+    with pytest.raises(ValidationError, match="did you mean"):
+        surface_case({"lacks": ["verbose"]}, api="torch.optim.lr_scheduler.ExponentialRL")
+
+
+def test_a_file_may_hold_records_only():
+    file = CaseFile.model_validate(
+        {"format": 1, "known_divergences": [record().model_dump(exclude_none=True)]}
+    )
+    assert [r.name for r in file.known_divergences] == ["stands still"]
+    assert file.cases == []
+
+
+# What a known divergence covers.
+
+SCOPE = ("halves", TORCH_EXPONENTIAL, "torch/cpu/eager", "2.13.0")
+
+
+def test_a_record_covers_what_it_names():
+    assert record(target="torch/cpu/*").covers(*SCOPE)
+    assert record(cases=["another", "halves"]).covers(*SCOPE)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        ("other", *SCOPE[1:]),
+        ("halve", *SCOPE[1:]),
+        (SCOPE[0], CELL, *SCOPE[2:]),
+        (*SCOPE[:2], "torch/cuda/eager", SCOPE[3]),
+        (*SCOPE[:3], "2.12.1"),
+    ],
+)
+def test_a_record_covers_nothing_else(scope):
+    assert not record(target="torch/cpu/*").covers(*scope)
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "covered"),
+    [
+        (">=2.13", "2.13.0+cpu", True),
+        (">=2.13", "2.14.0.dev20260101+cu130", True),
+        (">=2.13", "2.13.0rc1", False),
+        ("<2.13", "2.13.0rc1", False),
+        ("==2.13.*", "2.13.2", True),
+        (">=1.8,<1.9", "1.8.1", True),
+        (">=1.8,<1.9", "1.9.0", False),
+        ("", "1.0", True),
+    ],
+)
+def test_a_record_covers_versions_by_their_public_part(versions, version, covered):
+    assert record(versions=versions).covers(*SCOPE[:3], version) is covered
+
+
+@pytest.mark.parametrize("version", ["unknown", "2.13-custom-build", "", "nightly/2026"])
+def test_a_version_that_is_none_is_not_covered_and_ends_nothing(version):
+    assert record(versions=">=2.13").covers(*SCOPE[:3], version) is False
