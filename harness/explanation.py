@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from harness import listing
+from harness import closeness, listing
 from harness.case import Case, ScheduleCase
 from harness.catalogue import Kind
 from harness.console import STYLES
@@ -105,7 +105,7 @@ def _print_judgement(judgement: Judgement, out: Console) -> None:
         _line(out, f"  | {line}")
     for comparison in judgement.comparisons:
         out.print()
-        _line(out, f"{comparison.name} rate, {comparison.precision.value}")
+        _line(out, f"{comparison.name} rate, {comparison.seen_in}")
         _line(out, _table(comparison))
     out.print()
     _line(out, "# reproducer: needs only the framework; alone with --script")
@@ -127,8 +127,8 @@ def call_text(trial: Trial) -> str:
 
 def _table(comparison: Comparison) -> str:
     reference, observed = comparison.reference, comparison.observed
-    error = np.abs(observed - reference)
-    spacing = np.spacing(np.abs(reference).astype(comparison.precision.value)).astype(np.float64)
+    error = closeness.error(observed, reference)
+    ulp = error / closeness.spacing(reference, np.dtype(comparison.precision))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(error == 0, 0, error / comparison.allowed)
     wrong = set(comparison.diverging.tolist())
@@ -140,7 +140,7 @@ def _table(comparison: Comparison) -> str:
             else repr(comparison.expected[i].item()),
             "reference": repr(reference[i].item()),
             "observed": repr(observed[i].item()),
-            "error (ULP)": f"{error[i] / spacing[i]:.2f}",
+            "error (ULP)": f"{ulp[i]:.2f}",
             "budget used": f"{share[i]:.1%}",
             "": "<- not as due" if int(comparison.steps[i]) in wrong else "",
         }

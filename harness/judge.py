@@ -26,6 +26,8 @@ from harness.plan import Trial
 from harness.reference.elementary import Float64, Int64
 from harness.verdict import Verdict
 
+_RECORDABLE = {Verdict.DIVERGES, Verdict.REFUSED, Verdict.ACCEPTED}
+
 REPORTED, APPLIED = "reported", "applied"
 
 
@@ -66,6 +68,8 @@ class Deviation:
 class Comparison:
     """One sequence held against what was due, step by step.
 
+    `seen_in` names the dtype in which it was seen, `precision` the one whose units are used.
+
     The arrays have one entry for each step that was asked for and answered; `expected` is NaN where
     the case gives no number of its own. `allowed` is the error against the reference that is let
     pass, `allowed_expected` that of the case's own numbers. Extremes are None where no value could
@@ -73,6 +77,7 @@ class Comparison:
     """
 
     name: str
+    seen_in: str
     precision: Precision
     steps: Int64
     observed: Float64
@@ -254,7 +259,7 @@ def _faults(
         due = _precision_due(trial.implementation, name)
         if sequence is None:
             yield f"the {name} rate was not observed"
-        elif sequence.precision is not due:
+        elif sequence.precision != due:
             yield f"the {name} rate is {sequence.precision}, not {due}"
     for comparison in comparisons:
         asked = len(case.observed_steps)
@@ -270,6 +275,12 @@ def _precision_due(implementation: Implementation, name: str) -> Precision:
     return implementation.precision if name == REPORTED else implementation.applied_precision
 
 
+def _units(sequence: Sequence, implementation: Implementation, name: str) -> Precision:
+    """The precision in whose units a sequence is judged: its own, if that is one we know."""
+    known = (precision for precision in Precision if precision == sequence.precision)
+    return next(known, _precision_due(implementation, name))
+
+
 def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
     all_steps = case.observed_steps
     length = min(len(all_steps), len(sequence.values))
@@ -277,7 +288,8 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
     steps, reference = all_steps[:length], all_reference[:length]
     observed = sequence.values[:length]
     expected = case.expected_values[:length]
-    dtype = np.dtype(sequence.precision)
+    precision = _units(sequence, trial.implementation, name)
+    dtype = np.dtype(precision)
 
     if trial.call is None:
         raise ValueError(f"{trial.id} has no call to derive a budget from")
@@ -288,7 +300,7 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
         steps,
         reference,
         trial.implementation,
-        sequence.precision,
+        precision,
     )
     numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
     against_expected, due_expected = (
@@ -341,7 +353,8 @@ def _compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) ->
         share = np.where(error == 0, 0, error / against_reference)
     return Comparison(
         name=name,
-        precision=sequence.precision,
+        seen_in=sequence.precision,
+        precision=precision,
         steps=steps,
         observed=observed,
         reference=reference,
@@ -388,9 +401,7 @@ def _first_of(items: Items[object]) -> str:
 def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     """How a trial differs from what a record says, or nothing."""
     observation, seen = judgement.observation, record.observed
-    if judgement.verdict not in {Verdict.DIVERGES, Verdict.REFUSED} or not isinstance(
-        observation, Observation
-    ):
+    if judgement.verdict not in _RECORDABLE or not isinstance(observation, Observation):
         return f"the verdict is {judgement.verdict.value}"
     if observation.raised is not None:
         return _unlike_raised(seen, observation.raised)
@@ -400,6 +411,15 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
         return "" if same else f"the signature is {text}"
     if seen.values is None:
         return "it gave values"
+    if judgement.verdict is Verdict.ACCEPTED and isinstance(judgement.trial.case, ScheduleCase):
+        steps, implementation = judgement.trial.case.observed_steps, judgement.trial.implementation
+        each = (
+            _unlike_at(
+                seen.values, name, steps, sequence.values, _units(sequence, implementation, name)
+            )
+            for name, sequence in observation.sequences.items()
+        )
+        return next(filter(None, each), "")
     off = [comparison for comparison in judgement.comparisons if comparison.first is not None]
     if len(off) != len(judgement.reasons):
         return "values are not all that is wrong"
@@ -412,16 +432,28 @@ def _unlike_values(
     for step in comparison.diverging:
         if record.steps and not record.steps.start <= step < record.steps.stop:
             return f"the {comparison.name} rate diverges at step {step} too"
-    by_step = dict(zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True))
+    return _unlike_at(
+        seen, comparison.name, comparison.steps, comparison.observed, comparison.precision
+    )
+
+
+def _unlike_at(
+    seen: dict[int, float],
+    name: str,
+    steps: Int64,
+    values: Float64,
+    precision: Precision,
+) -> str | None:
+    by_step = dict(zip(steps.tolist(), values.tolist(), strict=False))
     for step, value in seen.items():
         observed = by_step.get(step)
-        room = 4 * closeness.spacing(np.array([value]), np.dtype(comparison.precision))[0]
+        room = 4 * closeness.spacing(np.array([value]), np.dtype(precision))[0]
         if observed is None or not (
             observed == value
             or (math.isnan(observed) and math.isnan(value))
             or abs(observed - value) <= room
         ):
-            return f"the {comparison.name} rate at step {step} is {observed!r}"
+            return f"the {name} rate at step {step} is {observed!r}"
     return None
 
 

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.catalogue import Precision
-
 
 @dataclass(frozen=True)
 class Sequence:
-    """Rates in the precision in which they were seen; `values` is their float64 image.
+    """Rates, the name of the dtype in which they were seen, and their float64 image.
 
     `values`, shape `(n,)`, lacks rates that were never reached, so it may be shorter than what was
-    asked for.
+    asked for. The dtype is whatever the framework gave.
     """
 
-    precision: Precision
+    precision: str
     values: NDArray[np.float64]
 
 

@@ -26,7 +26,6 @@ import numpy as np
 
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
-from harness.catalogue import Precision
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Environment, Trial
 
@@ -347,9 +346,7 @@ def _observation(message: dict[str, Any]) -> Observation:
     signature, raised = message.get("signature"), message.get("raised")
     return Observation(
         sequences={
-            name: Sequence(
-                Precision(sequence["precision"]), np.frombuffer(sequence["data"], dtype="<f8")
-            )
+            name: Sequence(sequence["precision"], np.frombuffer(sequence["data"], dtype="<f8"))
             for name, sequence in message["sequences"].items()
         },
         signature=None if signature is None else tuple(Parameter(**p) for p in signature),

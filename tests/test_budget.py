@@ -376,9 +376,19 @@ def test_the_known_loss_of_float32_is_allowed_where_it_occurs_and_not_before():
     assert exact_relative_error(observed, "0.1", "0.9999", 100_000) < relative(CELL, made, 100_000)
 
 
-def test_parameters_that_float32_holds_exactly_cost_nothing():
-    # 0.5 and 0.25 are exact, so all that is left is pow (8 u), a product and the reference.
-    assert relative(CELL, schedule(0.25, base=0.5), 10) < 10 * 2.0**-24
+def test_parameters_that_are_held_exactly_leave_the_power_the_product_and_the_reference():
+    # 0.5 and 0.25 are exact. In float32: pow is good to 4 ULP, which are 8 u, and the product to u.
+    assert relative(CELL, schedule(0.25, base=0.5), 10) == pytest.approx(9 * 2.0**-24, rel=1e-6)
+    # In float64: pow to 2 ULP, which are 4 u, the product to u, the reference to 2 ULP.
+    assert relative(LIST, schedule(0.25, base=0.5), 10) == pytest.approx(9 * 2.0**-53, rel=1e-6)
+
+
+def test_it_is_the_derived_gamma_whose_rounding_counts_not_that_of_the_rate():
+    # 1 - 2 ** -10 is exact in float32, and its cube, of 30 bits, is not.
+    cube = (1 - 2.0**-10) ** 3
+    assert float(np.float32(cube)) != cube
+    allowed = relative(EXPERIMENTAL_EXPONENTIAL, schedule(cube, base=0.5, every=3), 3000)
+    assert allowed == pytest.approx(math.expm1(3000 * 2.0**-24), rel=1e-3)
 
 
 def test_a_derived_gamma_is_allowed_its_own_rounding_at_every_step():

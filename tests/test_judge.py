@@ -129,6 +129,17 @@ def test_a_case_without_numbers_of_its_own_at_a_step_is_held_against_the_referen
     assert (judgement.first.step, judgement.first.against) == (0, "expected")
 
 
+def test_where_the_rate_is_zero_a_relative_error_is_infinite_or_none():
+    case = schedule_case(
+        schedule={**HALVING, "decay_rate": 0.0}, expected={"values": [0.5, 0.0, 0.0, 0.0]}
+    )
+    right, wrong = verdict_on([0.5, 0, 0, 0], case=case), verdict_on([0.5, 0, 1e-9, 0], case=case)
+    assert right.verdict is Verdict.CONFORMS
+    assert right.comparisons[0].relative.value == 0.0
+    assert wrong.verdict is Verdict.DIVERGES
+    assert (wrong.comparisons[0].relative.value, wrong.comparisons[0].relative.step) == (INF, 2)
+
+
 def test_steps_are_told_by_their_number_in_the_training():
     case = schedule_case(steps={"start": 10, "stop": 12}, expected={"values": {10: 0.5**11}})
     judgement = verdict_on([0.5**11, 0.5**11], case=case)
@@ -655,6 +666,29 @@ def test_a_divergence_into_what_is_no_number_can_be_on_record(odd):
     judgement = recorded(one, rates=rates)
     assert judgement.verdict is Verdict.KNOWN_DIVERGENCE, judgement.reasons
     assert recorded(one, rates=[0.5, 0.3, 0.125, 0.0625]).verdict is Verdict.DIVERGES
+
+
+def test_a_record_of_values_does_not_cover_what_else_is_wrong():
+    case = {"expected": {"values": HALVES, "prints": "adjusting"}}
+    assert recorded(record(), **case).verdict is Verdict.DIVERGES
+    made = trial(schedule_case())
+    observation = seen(made, STILL)
+    wrong = {**observation.sequences, "applied": sequence(Precision.FLOAT32, STILL)}
+    judgement = judged(made, replace(observation, sequences=wrong), record())
+    assert judgement.verdict is Verdict.DIVERGES
+    too_long = recorded(record(), rates=[*STILL, 0.5])
+    assert too_long.verdict is Verdict.DIVERGES
+
+
+def test_a_validation_that_is_missing_can_be_on_record():
+    # The documentation promises an exception, the framework goes on: the most usual of them.
+    made = trial(schedule_case(expected={"raises": "ValueError"}))
+    one = record(kind="validation", observed={"values": {0: 0.5, 1: 0.25}})
+    judgement = judged(made, seen(made, HALVES), one)
+    assert judgement.verdict is Verdict.KNOWN_DIVERGENCE, judgement.reasons
+    other = record(kind="validation", observed={"values": {1: 0.4}})
+    assert judged(made, seen(made, HALVES), other).verdict is Verdict.ACCEPTED
+    assert judged(made, raised("ValueError"), one).verdict is Verdict.STALE
 
 
 def test_of_several_records_the_one_that_fits_covers_the_trial():

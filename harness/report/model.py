@@ -410,7 +410,7 @@ def _sequence(comparison: Comparison, kept: Kept) -> SequenceEntry:
     kept = kept[kept < len(comparison.observed)]
     return SequenceEntry(
         name=comparison.name,
-        precision=comparison.precision.value,
+        precision=comparison.seen_in,
         length=comparison.length,
         diverging=len(comparison.diverging),
         greatest_absolute_error=_extreme(comparison.absolute),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+
+from harness.project import ROOT
 
 
 def revision() -> str | None:
@@ -13,11 +14,13 @@ def revision() -> str | None:
     >>> commit is None or len(commit.rstrip("+")) == 12
     True
     """
+    if not (ROOT / ".git").exists():  # installed, perhaps below somebody else's repository
+        return None
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
         done = subprocess.run(
             command,
-            cwd=Path(__file__).parent,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=10,

@@ -293,6 +293,22 @@ def test_what_an_adapter_has_to_know_of_an_implementation_is_there():
             assert implementation.kind is Kind.SCHEDULER
 
 
+@pytest.mark.parametrize(
+    ("api", "address"),
+    [
+        (TORCH_STEP, "https://docs.pytorch.org/docs/stable/generated/{}.html"),
+        (LIST, "https://www.mindspore.cn/docs/en/master/api_python/nn/{}.html"),
+        (CELL, "https://www.mindspore.cn/docs/en/master/api_python/nn/{}.html"),
+        (
+            EXPERIMENTAL_STEP,
+            "https://www.mindspore.cn/docs/en/master/api_python/experimental/optim/{}.html",
+        ),
+    ],
+)
+def test_the_documentation_is_where_its_site_has_it(api, address):
+    assert IMPLEMENTATIONS[api].documentation == address.format(api)
+
+
 def test_the_short_name_is_the_framework_and_the_last_name():
     assert IMPLEMENTATIONS[TORCH_STEP].short == "torch.StepLR"
     assert IMPLEMENTATIONS[LIST].short == "mindspore.exponential_decay_lr"

@@ -50,6 +50,14 @@ def run(request, report):
         warnings.warn("mind the step", DeprecationWarning, stacklevel=1)
     elif behaviour == "leaves":
         sys.exit(3)
+    elif behaviour == "half precision":
+        values = values.astype(np.float16)
+    elif behaviour == "whole numbers":
+        values = np.array([1, 0, 0, 0])
+    elif behaviour == "words":
+        values = np.array(["a", "b"])
+    elif behaviour == "unspeakable":
+        raise ValueError("half a pair: \ud800")
     applied = values[:1].repeat(len(values)) if behaviour == "not applied" else values
     report("reported", values)
     report("applied", applied)
