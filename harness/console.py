@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness.judge import Judgement
 from harness.plan import Environment, Trial
+from harness.reproducer import explain_command
 from harness.suite import Listener, Run
 from harness.verdict import Verdict
 
@@ -104,6 +105,7 @@ def print_failure(console: Console, judgement: Judgement) -> None:
         text.append(f"    warned {warning}\n", style="dim")
     for line in getattr(observation, "printed", "").splitlines()[-8:]:
         text.append(f"    | {line}\n", style="dim")
+    text.append(f"    to see it: {explain_command(trial)}\n", style="dim")
     console.print(text, end="", soft_wrap=True)
 
 

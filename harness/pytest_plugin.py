@@ -227,8 +227,4 @@ class TrialFailed(Exception):
         console = Console(no_color=True, width=100, file=None, highlight=False)
         with console.capture() as capture:
             print_failure(console, judgement)
-        case, api = judgement.trial.case.name, judgement.trial.implementation.api
-        target = judgement.trial.target
-        super().__init__(
-            f"{capture.get()}    reproduce: conform explain '{case}' {api} --target '{target}'"
-        )
+        super().__init__(capture.get())

@@ -56,7 +56,7 @@ def test_a_failure_is_readable_on_its_own(tmp_path):
         "diverges  late::torch.optim.lr_scheduler.StepLR::torch/cpu/eager",
         "late.yaml:3",
         "reported rate at step 1: expected 0.25, observed 0.5, error 0.25, allowed",
-        "reproduce: conform explain 'late' torch.optim.lr_scheduler.StepLR",
+        "to see it: conform explain late torch.optim.lr_scheduler.StepLR --target torch/cpu/eager",
     ):
         assert part in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from harness.load import load
 from harness.observation import Observation
 from harness.plan import Environment, plan
 from harness.project import CASES
-from harness.reproducer import script
+from harness.reproducer import explain_command, script
 from harness.workers import Workers, default_environments
 
 HERE = [
@@ -53,6 +54,25 @@ def test_arguments_that_are_no_python_literals_are_written_as_python():
     }
     (trial,) = plan(CaseFile.model_validate({"format": 1, "cases": [case]}).cases, HERE[:1])[:1]
     assert 'gamma=float("nan"), last_epoch=float("-inf")' in script(trial)
+
+
+def test_the_command_that_shows_a_trial_can_be_typed_and_names_a_file_outside_the_suite(tmp_path):
+    path = tmp_path / "it's here.yaml"
+    path.write_text(
+        "format: 1\ncases:\n  - name: a case; with blanks\n    description: d\n    source: s\n"
+        "    surface: {torch.optim.lr_scheduler.StepLR: {lacks: [x]}}\n"
+    )
+    (trial,) = plan(load([path]).cases, HERE[:1])
+    words = shlex.split(explain_command(trial))
+    assert words[:4] == [
+        "conform",
+        "explain",
+        "a case; with blanks",
+        "torch.optim.lr_scheduler.StepLR",
+    ]
+    assert words[-2:] == ["--cases", str(path)]
+    own = trials_of({"steps/single"}, HERE)[0]
+    assert "--cases" not in explain_command(own)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from harness.judge import Comparison, Deviation, Extreme, Judgement, signature_t
 from harness.observation import Lost, Observation
 from harness.plan import Environment, family_of
 from harness.report.revision import revision
+from harness.reproducer import explain_command
 from harness.suite import Run
 
 MAX_POINTS = 1_000
@@ -151,6 +152,7 @@ class TrialEntry(Model):
     printed: str
     seconds: float
     known_divergence: str | None
+    command: str = Field(description="what shows this trial in full")
 
 
 class AgreementEntry(Model):
@@ -392,6 +394,7 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
         printed=printed,
         seconds=0.0 if observation is None else observation.seconds,
         known_divergence=judgement.record.name if judgement.record else None,
+        command=explain_command(trial),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -120,14 +119,6 @@ class NumberedTrial:
     def target(self) -> str:
         """`mindspore/cpu/graph`."""
         return f"{self.entry.environment}/{self.entry.device}/{self.entry.mode}"
-
-    @property
-    def command(self) -> str:
-        """What shows this trial alone."""
-        entry = self.entry
-        return shlex.join(
-            ["conform", "explain", entry.case, entry.implementation, "--target", self.target]
-        )
 
 
 @dataclass(frozen=True)

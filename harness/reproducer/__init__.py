@@ -7,11 +7,14 @@ makes; a test runs them and holds what they print against what the adapter obser
 from __future__ import annotations
 
 import math
+import shlex
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.case import ScheduleCase
 from harness.plan import Trial
+from harness.project import CASES
 
 _TEMPLATES = Environment(
     loader=PackageLoader("harness.reproducer", "."),
@@ -37,6 +40,15 @@ def script(trial: Trial) -> str:
         training=trial.training,
         steps=_steps(case),
     )
+
+
+def explain_command(trial: Trial) -> str:
+    """The command that shows one trial in full."""
+    words = ["conform", "explain", trial.case.name, trial.implementation.api]
+    words += ["--target", str(trial.target)]
+    if not Path(trial.case.file).resolve().is_relative_to(CASES):
+        words += ["--cases", trial.case.file]
+    return shlex.join(words)
 
 
 def _source(value: object) -> str:

@@ -167,6 +167,8 @@ def test_a_trial_is_told_in_full():
         "printed": "said\n",
         "seconds": 0.25,
         "known_divergence": None,
+        "command": "conform explain halves torch.optim.lr_scheduler.ExponentialLR "
+        "--target torch/cpu/eager",
     }
 
 

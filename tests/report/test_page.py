@@ -93,6 +93,7 @@ def trial(verdict=Verdict.CONFORMS, case="halves", mode="eager", **changes):
         "printed": "",
         "seconds": 0.1,
         "known_divergence": None,
+        "command": "conform explain halves",
     }
     return TrialEntry(**{**fields, **changes})
 
