@@ -116,7 +116,8 @@ class Selection:
                 raise UnknownName("family", family, families)
         for pattern in self.implementations:
             if not any(_fits(api, pattern) for api in IMPLEMENTATIONS):
-                raise UnknownName("implementation", pattern, IMPLEMENTATIONS)
+                short = {api.rpartition(".")[2] for api in IMPLEMENTATIONS}
+                raise UnknownName("implementation", pattern, {*IMPLEMENTATIONS, *short})
 
     def wants(self, trial: Trial) -> bool:
         """Whether `trial` is part of the selection."""

@@ -80,6 +80,7 @@ def test_a_wrong_rate_diverges_with_its_step(api, rates, step, due, observed):
     assert (first.sequence, first.step, first.due) == ("reported", step, due)
     assert first.observed == observed or (math.isnan(first.observed) and math.isnan(observed))
     assert f"reported rate at step {step}" in judgement.reasons[0]
+    assert "(and 0 more)" not in judgement.reasons[0]
     assert repr(due) in judgement.reasons[0]
     assert repr(observed) in judgement.reasons[0]
 
@@ -420,6 +421,22 @@ def test_a_number_that_is_good_enough_for_float32_only_is_broken_for_float64():
     exact = 0.09486832980505138
     assert verdict_on([exact], case=case, api=CELL).verdict is Verdict.CONFORMS
     assert verdict_on([exact], case=case, api=LIST).verdict is Verdict.BROKEN_CASE
+
+
+def test_decimals_worked_out_by_hand_do_not_break_a_case():
+    # 0.1 * 0.99 ** 1000 from the decimals, which is off by 9e-15 from that of the nearest float64s:
+    # more than a closed form in float64 is allowed, and no fault of the case.
+    case = schedule_case(
+        schedule={"base_lr": 0.1, "decay_rate": 0.99, "decay_steps": 1},
+        steps=[1000],
+        expected={"values": [4.317124741065825e-06]},
+    )
+    judgement = verdict_on([4.3171247410657866e-06], case=case, api=LIST)
+    assert judgement.verdict is Verdict.CONFORMS, judgement.reasons
+    # To the implementation, the reference stays the measure.
+    judgement = verdict_on([4.317124741065825e-06], case=case, api=LIST)
+    assert judgement.verdict is Verdict.DIVERGES
+    assert judgement.first.against == "reference"
 
 
 def test_a_tolerance_wide_enough_for_its_numbers_mends_a_case():
