@@ -472,6 +472,17 @@ def test_an_exception_in_the_middle_is_a_refusal_that_keeps_what_was_seen():
     assert [c.length for c in judgement.comparisons] == [2, 2]
 
 
+@pytest.mark.parametrize("gamma", ["much", None, [0.5]])
+def test_an_argument_that_is_no_number_is_judged_by_what_comes_of_it(gamma):
+    # The first rate is seen before gamma is used, so there is something to compare.
+    schedule = {**HALVING, "decay_steps": 3}
+    case = schedule_case(schedule=schedule, expected={"values": {0: 0.5}})
+    made = trial(case)
+    made = replace(made, call=made.call.overridden({"gamma": gamma}))
+    observation = replace(seen(made, [0.5]), raised=Raised("TypeError", (), "no"))
+    assert judged(made, observation).verdict is Verdict.REFUSED
+
+
 @pytest.mark.parametrize("due", ["OverflowError", "ArithmeticError", "Exception"])
 def test_the_exception_that_is_due_or_one_derived_from_it_conforms(due):
     case = schedule_case(expected={"raises": due})
