@@ -103,7 +103,10 @@ def numeral_rounding(
 
 
 def _factor(schedule: Exponential, call: Call) -> float:
-    return float(call.arguments["gamma"]) if call.derived else schedule.decay_rate
+    """What a recursive form multiplies by, as the schedule means it."""
+    return (
+        schedule.decay_rate ** (1 / schedule.decay_every) if call.derived else schedule.decay_rate
+    )
 
 
 def _parameter_rounding(value: float, precision: Precision) -> float:

@@ -242,6 +242,9 @@ class ScheduleCase(CaseBase):
     def _consistent(self) -> ScheduleCase:
         if self.schedule.per_epoch and "steps_per_epoch" not in self.model_fields_set:
             raise ValueError("a schedule that counts in epochs needs steps_per_epoch")
+        idle = set(self.arguments) - set(self.implementations or self.arguments)
+        if idle:
+            raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         steps, values = self.observed_steps, self.expected.values
         if isinstance(values, list) and len(values) != len(steps):
             raise ValueError(f"expected.values has {len(values)} values for {len(steps)} steps")

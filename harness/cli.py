@@ -93,7 +93,7 @@ def main() -> None:
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=86_400, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds that one trial may take.",
@@ -145,10 +145,11 @@ def check_cases(paths: tuple[Path, ...]) -> None:
     if problems:
         for problem in sorted(problems):
             click.echo(str(problem))
-        click.echo(f"{len(problems)} problems", err=True)
+        click.echo(listing.counted(len(problems), "problem"), err=True)
         sys.exit(2)
-    divergences = len(loaded.known_divergences)
-    click.echo(f"{len(loaded.cases)} cases and {divergences} known divergences are valid")
+    cases = listing.counted(len(loaded.cases), "case")
+    divergences = listing.counted(len(loaded.known_divergences), "known divergence")
+    click.echo(f"valid: {cases}, {divergences}")
 
 
 @main.group("list")

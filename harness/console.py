@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from harness.judge import Judgement
+from harness.listing import counted
 from harness.plan import Environment, Trial
 from harness.reproducer import explain_command
 from harness.suite import Listener, Run
@@ -75,7 +76,7 @@ class Progressing(AbstractContextManager["Progressing"]):
         self._total = len(trials)
         self._bar.update(self._task, total=self._total, description="running")
         if not self._err.is_terminal:
-            self._err.print(_count(self._total, "trial"), highlight=False)
+            self._err.print(counted(self._total, "trial"), highlight=False)
 
     def _on_judgement(self, judgement: Judgement) -> None:
         self._done += 1
@@ -115,7 +116,7 @@ def print_summary(console: Console, run: Run, report: str) -> None:
         console.print(environment_line(environment), soft_wrap=True)
     for incident in run.incidents:
         console.print(Text(incident, style="bold red"), soft_wrap=True)
-    trials, cases = _count(len(run.judgements), "trial"), _count(len(run.cases), "case")
+    trials, cases = counted(len(run.judgements), "trial"), counted(len(run.cases), "case")
     text = Text(f"{trials} of {cases}: ")
     parts = [
         (f"{run.count(verdict)} {verdict.value}", STYLES.get(verdict, "bold red"))
@@ -129,10 +130,6 @@ def print_summary(console: Console, run: Run, report: str) -> None:
         text.append("  (stopped at the first failure)")
     console.print(text, soft_wrap=True)
     console.print(Text(f"report: {report}"), soft_wrap=True)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def environment_line(environment: Environment) -> Text:

@@ -186,8 +186,9 @@ def _surface_faults(due: Surface, parameters: tuple[Parameter, ...]) -> Iterable
         position, default = names.index(name) + 1, by_name[name].default
         if facts.position not in (None, position):
             yield f"parameter {name!r} is at position {position}, not {facts.position}"
-        if facts.required is not None and facts.required != (default is None):
-            yield f"parameter {name!r} is {'required' if default is None else 'optional'}"
+        required = default is None and not by_name[name].kind.startswith("VAR_")
+        if facts.required is not None and facts.required != required:
+            yield f"parameter {name!r} is {'required' if required else 'optional'}"
         if facts.states_default and default != repr(facts.default):
             yield f"the default of {name!r} is {default or 'missing'}, not {facts.default!r}"
 

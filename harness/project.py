@@ -9,7 +9,8 @@ from harness.case import KnownDivergence
 from harness.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ROOT / "cases"
+# Installed as a package, the suite has no cases beside it: then those of this folder are its own.
+CASES = ROOT / "cases" if (ROOT / "cases").is_dir() else Path("cases")
 RECORDS = CASES / "known_divergences"
 REPORTS = Path("reports")
 
@@ -19,5 +20,5 @@ def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
 
     They belong to a run of any part of the suite, and do no harm to other cases.
     """
-    held = any(RECORDS.is_relative_to(path.resolve()) for path in besides)
+    held = any(RECORDS.resolve().is_relative_to(path.resolve()) for path in besides)
     return () if held or not RECORDS.is_dir() else load([RECORDS]).known_divergences

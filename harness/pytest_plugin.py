@@ -170,7 +170,7 @@ class CaseFileNode(pytest.File):
             loaded = load([self.path])
         except InvalidCases as error:
             raise self.CollectError(str(error)) from None
-        if loaded.known_divergences and not self.path.is_relative_to(RECORDS):
+        if loaded.known_divergences and not self.path.is_relative_to(RECORDS.resolve()):
             _session(self.config).add_records(loaded.known_divergences)
         for case in loaded.cases:
             node: CaseNode = CaseNode.from_parent(self, name=case.name, case=case)

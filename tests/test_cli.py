@@ -76,7 +76,7 @@ def test_help_names_every_command_and_the_exit_codes():
 
 def test_check_accepts_the_suites_own_cases():
     done = CliRunner().invoke(main, ["check", str(ROOT / "cases")])
-    assert (done.exit_code, "are valid" in done.output) == (0, True)
+    assert (done.exit_code, done.output.startswith("valid: ")) == (0, True)
 
 
 def test_check_names_file_and_line_of_every_problem(tmp_path):

@@ -135,6 +135,13 @@ def test_output_and_warnings_are_captured_with_their_trial_and_not_on_the_termin
     assert capfd.readouterr() == ("", "")
 
 
+def test_of_a_flood_of_output_the_end_is_kept():
+    (judgement,), _ = judged("floods")
+    assert judgement.verdict is Verdict.CONFORMS
+    assert judgement.observation.printed.endswith("x\nthe end\n")
+    assert len(judgement.observation.printed) == 20_000
+
+
 def test_a_worker_killed_from_outside_costs_one_trial_at_most():
     with Workers([spec()]) as workers:
         trials = plan(cases(*["slow"] * 6), workers.environments())

@@ -18,7 +18,7 @@ import warnings
 from typing import Any
 
 MAX_PRINTED = 20000
-"""Characters of output that are kept of one trial: its end."""
+"""Bytes of output that are kept of one trial: its end."""
 
 
 def serve(channel: Any) -> None:
@@ -86,7 +86,7 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
 def plain(message: object) -> str:
     """A text that can be sent, whatever an exception's own text does."""
     try:
-        return str(message).encode("utf-8", "replace").decode("utf-8")
+        return str(message)[:MAX_PRINTED].encode("utf-8", "replace").decode("utf-8")
     except Exception as error:
         return "(its text cannot be had: %s)" % type(error).__name__
 
@@ -121,13 +121,17 @@ class Output:
         os.close(target)
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
-        self._file = open(path, encoding="utf-8", errors="replace")
+        self._file = open(path, "rb")
+        self._read = 0
 
     def taken(self) -> str:
         """What came since the last call."""
         sys.stdout.flush()
         sys.stderr.flush()
-        return self._file.read()[-MAX_PRINTED:]
+        end = os.fstat(self._file.fileno()).st_size
+        self._file.seek(max(self._read, end - MAX_PRINTED))
+        self._read = end
+        return self._file.read().decode("utf-8", "replace")
 
 
 if __name__ == "__channelexec__":

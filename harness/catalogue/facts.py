@@ -26,7 +26,7 @@ def _torch(name: str, formula: str) -> Implementation:
 def _mindspore(
     module: str, name: str, kind: Kind, form: Form, precision: Precision, formula: str
 ) -> Implementation:
-    path = module.partition(".")[2].split(".")[0]
+    path = module.removeprefix("mindspore.").removesuffix(".lr_scheduler").replace(".", "/")
     return Implementation(
         api=f"{module}.{name}",
         framework="mindspore",

@@ -46,7 +46,7 @@ def explain_command(trial: Trial) -> str:
     """The command that shows one trial in full."""
     words = ["conform", "explain", trial.case.name, trial.implementation.api]
     words += ["--target", str(trial.target)]
-    if not Path(trial.case.file).resolve().is_relative_to(CASES):
+    if not Path(trial.case.file).resolve().is_relative_to(CASES.resolve()):
         words += ["--cases", trial.case.file]
     return shlex.join(words)
 

@@ -48,6 +48,10 @@ def run(request, report):
         os.system("echo said by a child")
         sys.stderr.write("said to stderr\n")
         warnings.warn("mind the step", DeprecationWarning, stacklevel=1)
+    elif behaviour == "floods":
+        for _ in range(3000):
+            print("x" * 1000)
+        print("the end")
     elif behaviour == "leaves":
         sys.exit(3)
     elif behaviour == "half precision":
