@@ -94,7 +94,7 @@ def main() -> None:
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, max=86_400, min_open=True),
-    default=60.0,
+    default=30.0,
     show_default=True,
     help="Seconds that one trial may take.",
 )

@@ -31,7 +31,7 @@ from harness.plan import Environment, Trial
 
 IN_FLIGHT = 4
 """Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""
-TIME_LIMIT = 60.0
+TIME_LIMIT = 30.0
 """Seconds that one trial may take."""
 START_LIMIT = 300.0
 """Seconds that a framework may take to be imported."""

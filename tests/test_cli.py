@@ -149,7 +149,7 @@ def test_a_trial_without_an_answer_fails_the_run_and_is_in_the_report(
     path = written(tmp_path, f"{GOOD}    implementations: [{API}]\n{bad}")
     report = tmp_path / "report"
     done = CliRunner().invoke(
-        main, ["run", str(path), "--report", str(report), "--time-limit", "1"]
+        main, ["run", str(path), "--report", str(report), "--time-limit", "2"]
     )
     assert done.exit_code == 1
     assert verdict in done.output

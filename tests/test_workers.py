@@ -77,11 +77,11 @@ def verdicts(*behaviours: str, **options):
         ("killed", Verdict.CRASHED, "the process died of signal 9 (SIGKILL)"),
         ("exits", Verdict.CRASHED, "the process died with exit status 7"),
         ("leaves", Verdict.CRASHED, "SystemExit"),
-        ("hangs", Verdict.TIMED_OUT, "no answer within 1 s"),
+        ("hangs", Verdict.TIMED_OUT, "no answer within 2 s"),
     ],
 )
 def test_each_fault_of_a_fake_gets_its_verdict(behaviour, verdict, telling):
-    (judgement,), _ = judged(behaviour, time_limit=1.0)
+    (judgement,), _ = judged(behaviour, time_limit=2.0)
     assert judgement.verdict is verdict
     assert telling in " ".join(judgement.reasons)
 
@@ -100,7 +100,7 @@ def test_a_crash_costs_its_own_trial_and_no_other():
 
 
 def test_a_hang_costs_its_own_trial_and_no_other():
-    assert verdicts("exact", "hangs", "exact", "exact", time_limit=1.0) == [
+    assert verdicts("exact", "hangs", "exact", "exact", time_limit=2.0) == [
         Verdict.CONFORMS,
         Verdict.TIMED_OUT,
         Verdict.CONFORMS,
@@ -109,7 +109,7 @@ def test_a_hang_costs_its_own_trial_and_no_other():
 
 
 def test_time_spent_in_the_queue_does_not_count_against_a_trial():
-    assert verdicts(*["slow"] * 5, time_limit=1.2) == [Verdict.CONFORMS] * 5
+    assert verdicts(*["slow"] * 6, time_limit=3.0) == [Verdict.CONFORMS] * 6
 
 
 def test_the_last_words_of_a_crashed_trial_are_kept():
@@ -200,7 +200,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     tempfile.tempdir = None
     try:
-        _, workers = judged("exact", "killed", "hangs", "exact", time_limit=1.0)
+        _, workers = judged("exact", "killed", "hangs", "exact", time_limit=2.0)
     finally:
         tempfile.tempdir = None
     assert list(tmp_path.iterdir()) == []

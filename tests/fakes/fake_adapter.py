@@ -37,7 +37,7 @@ def run(request, report):
     elif behaviour == "hangs":
         time.sleep(3600)
     elif behaviour == "slow":
-        time.sleep(0.4)
+        time.sleep(0.6)
     elif behaviour == "killed":
         print("last words", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)

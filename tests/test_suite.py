@@ -1,0 +1,118 @@
+"""A whole run over fakes that are wrong in every way, down to the report."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from junitparser import JUnitXml
+from test_workers import cases, spec
+
+from harness import suite
+from harness.errors import NothingSelected, NothingToRun
+from harness.load import Loaded
+from harness.plan import Selection
+from harness.report import FILES, write
+from harness.report.json_file import SCHEMA_FILE
+from harness.report.model import from_run
+from harness.workers import Workers
+
+DUE = {
+    "exact": "conforms",
+    "one step late": "diverges",
+    "wrong once": "diverges",
+    "not a number": "diverges",
+    "too short": "diverges",
+    "not applied": "diverges",
+    "half precision": "diverges",
+    "raises": "refused",
+    "hangs": "timed out",
+    "killed": "crashed",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    loaded = Loaded(tuple(cases(*DUE)), ())
+    with Workers([spec(), spec("missing", "elsewhere")], time_limit=2.0) as workers:
+        run = suite.run(loaded, workers)
+    folder = tmp_path_factory.mktemp("report")
+    write(from_run(run), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def trial(report, behaviour):
+    (found,) = (
+        t
+        for t in report["trials"]
+        if t["case"].endswith(f": {behaviour}") and t["environment"] == "torch"
+    )
+    return found
+
+
+@pytest.mark.parametrize(("behaviour", "verdict"), DUE.items())
+def test_every_fake_has_its_verdict_in_the_report(report, behaviour, verdict):
+    assert trial(report, behaviour)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "step", "observed"),
+    [
+        ("one step late", 1, 0.5),
+        ("wrong once", 2, 0.125 * (1 + 1e-9)),
+        ("not a number", 1, "NaN"),
+        ("too short", 3, None),
+        ("not applied", 1, 0.5),
+    ],
+)
+def test_the_report_names_the_first_step_that_is_not_as_due(report, behaviour, step, observed):
+    first = trial(report, behaviour)["first_divergence"]
+    assert (first["step"], first["observed"]) == (step, observed)
+
+
+def test_the_report_is_valid_and_says_what_was_not_run(report):
+    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text()))
+    assert report["fails"] is True
+    assert report["counts"]["unavailable"] == len(DUE)
+    (elsewhere,) = (e for e in report["environments"] if e["name"] == "elsewhere")
+    assert "a_framework_that_is_not_there" in elsewhere["failure"]
+
+
+def test_the_other_formats_say_the_same(folder, report):
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+    xml = JUnitXml.fromfile(str(folder / "junit.xml"))
+    assert (xml.tests, xml.errors, xml.skipped) == (2 * len(DUE), 2, len(DUE))
+    assert xml.failures == sum(v in {"diverges", "refused"} for v in DUE.values())
+    page = (folder / "index.html").read_text()
+    summary = (folder / "summary.md").read_text()
+    for text in (page, summary):
+        assert "9 of 20 trials are not as expected" in text
+    assert "no such decay &lt;b&gt;here&lt;/b&gt;" in page
+    assert "<b>here" not in page + summary
+
+
+def test_fail_fast_leaves_the_rest_out_and_says_so():
+    loaded = Loaded(tuple(cases("raises", *["slow"] * 5)), ())
+    with Workers([spec()]) as workers:
+        run = suite.run(loaded, workers, fail_fast=True)
+    assert run.stopped_early
+    assert len(run.judgements) < 6
+
+
+def test_a_selection_that_leaves_nothing_is_an_error():
+    with Workers([spec()]) as workers, pytest.raises(NothingSelected, match="no trial"):
+        suite.run(Loaded(tuple(cases("exact")), ()), workers, Selection(keyword="nothing"))
+
+
+def test_without_any_framework_there_is_nothing_to_run():
+    with (
+        Workers([spec("missing"), spec("dying", "other")]) as workers,
+        pytest.raises(NothingToRun, match="a_framework_that_is_not_there"),
+    ):
+        suite.run(Loaded(tuple(cases("exact")), ()), workers)
