@@ -66,8 +66,11 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     conform = config.stash.get(_SESSION, None)
-    if conform is not None and conform.said:
-        terminalreporter.write_line(f"conform: {conform.said}")
+    said = conform.said if conform is not None else ""
+    if config.getoption("numprocesses", None):
+        said = "with -n the trials are spread over processes, and no report is written"
+    if said:
+        terminalreporter.write_line(f"conform: {said}")
 
 
 class _Session:

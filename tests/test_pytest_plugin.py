@@ -73,3 +73,4 @@ def test_with_xdist_the_trials_are_shared_out():
     code, text = run(PAGE, "-n", "2", "-q", "-k", "torch")
     assert code == 0, text
     assert "2 passed, 1 xfailed" in text
+    assert "no report is written" in text

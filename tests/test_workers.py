@@ -113,7 +113,7 @@ def test_time_spent_in_the_queue_does_not_count_against_a_trial():
 
 
 def test_the_last_words_of_a_crashed_trial_are_kept():
-    (judgement,), _ = judged("killed")
+    (_, judgement), _ = judged("chatty", "killed")
     assert isinstance(judgement.observation, Lost)
     assert judgement.observation.printed == "last words\n"
 

@@ -112,26 +112,29 @@ def signature(api: str) -> list[dict[str, Any]]:
 
 
 class Output:
-    """What the process writes to its standard output and error, by Python or below it."""
+    """What the process writes to its standard output and error, by Python or below it.
+
+    The file holds what came since the last call of `taken`, so that after a crash it holds the
+    last words of the trial.
+    """
 
     def __init__(self, path: str) -> None:
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for descriptor in (1, 2):
             os.dup2(target, descriptor)
         os.close(target)
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
         self._file = open(path, "rb")
-        self._read = 0
 
     def taken(self) -> str:
         """What came since the last call."""
         sys.stdout.flush()
         sys.stderr.flush()
-        end = os.fstat(self._file.fileno()).st_size
-        self._file.seek(max(self._read, end - MAX_PRINTED))
-        self._read = end
-        return self._file.read().decode("utf-8", "replace")
+        self._file.seek(max(0, os.fstat(1).st_size - MAX_PRINTED))
+        text = self._file.read().decode("utf-8", "replace")
+        os.ftruncate(1, 0)
+        return text
 
 
 if __name__ == "__channelexec__":
