@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.judge import Comparison, Judgement
+from harness.comparison import Comparison
+from harness.judgement import Judgement
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from harness.judge import Judgement
+from harness.judgement import Judgement
 from harness.listing import counted
 from harness.plan import Environment, Trial
 from harness.reproducer import explain_command

@@ -9,13 +9,16 @@ from rich.text import Text
 from harness import closeness, listing
 from harness.case import Case, ScheduleCase
 from harness.catalogue import Kind
+from harness.comparison import Comparison
 from harness.console import STYLES
 from harness.errors import NothingSelected, NothingToRun
-from harness.judge import Comparison, Judge, Judgement, signature_text
+from harness.judge import Judge
+from harness.judgement import Judgement
 from harness.load import Loaded
 from harness.observation import Observation
 from harness.plan import Selection, Trial, plan
 from harness.reproducer import script
+from harness.signature import signature_text
 from harness.suite import judgements
 from harness.workers import Workers, default_environments
 

@@ -21,7 +21,8 @@ from harness.agreement import agreements
 from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
 from harness.errors import ConformError, InvalidCases
-from harness.judge import Judge, Judgement
+from harness.judge import Judge
+from harness.judgement import Judgement
 from harness.load import load
 from harness.plan import Environment, Selection, Trial, plan
 from harness.project import RECORDS, REPORTS, ROOT, own_records

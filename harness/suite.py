@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from harness.agreement import Agreement, agreements
 from harness.case import Case, KnownDivergence
 from harness.errors import NothingSelected, NothingToRun
-from harness.judge import Judge, Judgement
+from harness.judge import Judge
+from harness.judgement import Judgement
 from harness.load import Loaded
 from harness.plan import Environment, Selection, Trial, plan
 from harness.verdict import Verdict

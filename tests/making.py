@@ -11,7 +11,8 @@ import numpy as np
 from harness.agreement import agreements
 from harness.case import CaseFile, KnownDivergence, ScheduleCase, SurfaceCase
 from harness.catalogue import IMPLEMENTATIONS, Unsupported, express
-from harness.judge import Judge, Judgement
+from harness.judge import Judge
+from harness.judgement import Judgement
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import Environment, Selection, Skip, Target, Trial, training
 from harness.suite import Run

@@ -30,9 +30,10 @@ from making import (
 )
 
 from harness.catalogue import IMPLEMENTATIONS, Precision
-from harness.judge import Judge, signature_text
+from harness.judge import Judge
 from harness.observation import Lost, Observation, Parameter, Raised
 from harness.plan import Skip
+from harness.signature import signature_text
 from harness.verdict import Verdict
 
 NAN, INF = math.nan, math.inf

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.case import Case, KnownDivergence, ScheduleCase
-from harness.judge import Comparison, Deviation, Extreme, Judgement, signature_text
+from harness.comparison import Comparison, Deviation, Extreme
+from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import Environment, family_of
 from harness.report.revision import revision
 from harness.reproducer import explain_command
+from harness.signature import signature_text
 from harness.suite import Run
 
 MAX_POINTS = 1_000

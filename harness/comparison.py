@@ -1,0 +1,206 @@
+"""One observed sequence, held against the reference model and against the case's own numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import closeness
+from harness.budget import budget, numeral_rounding
+from harness.case import ScheduleCase
+from harness.catalogue import Implementation, Precision
+from harness.observation import Sequence
+from harness.plan import Trial
+from harness.reference.elementary import Float64, Int64
+
+REPORTED, APPLIED = "reported", "applied"
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The greatest of something over a sequence, and the step where it occurs."""
+
+    value: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One value that is not as due.
+
+    `against` says what it was held against: `expected`, the case's own number, or `reference`.
+    `observed` is None where a value is missing.
+    """
+
+    sequence: str
+    step: int
+    against: str
+    due: float
+    observed: float | None
+    error: float
+    allowed: float
+
+    def __str__(self) -> str:
+        if self.observed is None:
+            return f"{self.sequence} rate at step {self.step}: missing, {self.due!r} was due"
+        return (
+            f"{self.sequence} rate at step {self.step}: {self.against} {self.due!r}, "
+            f"observed {self.observed!r}, error {self.error:.3g}, allowed {self.allowed:.3g}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One sequence held against what was due, step by step.
+
+    `seen_in` names the dtype in which it was seen, `precision` the one whose units are used.
+
+    The arrays have one entry for each step that was asked for and answered; `expected` is NaN where
+    the case gives no number of its own. `allowed` is the error against the reference that is let
+    pass, `allowed_expected` that of the case's own numbers. Extremes are None where no value could
+    be compared.
+    """
+
+    name: str
+    seen_in: str
+    precision: Precision
+    steps: Int64
+    observed: Float64
+    reference: Float64
+    expected: Float64
+    allowed: Float64
+    allowed_expected: Float64
+    length: int
+    first: Deviation | None
+    diverging: Int64
+    absolute: Extreme | None
+    relative: Extreme | None
+    ulp: Extreme | None
+    share: Extreme | None
+
+
+def precision_due(implementation: Implementation, name: str) -> Precision:
+    """The precision in which an implementation is known to give the sequence of that name."""
+    return implementation.precision if name == REPORTED else implementation.applied_precision
+
+
+def units_of(sequence: Sequence, implementation: Implementation, name: str) -> Precision:
+    """The precision in whose units a sequence is judged: its own, if that is one we know."""
+    known = (precision for precision in Precision if precision == sequence.precision)
+    return next(known, precision_due(implementation, name))
+
+
+def compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
+    """Hold one sequence of a trial against what was due."""
+    all_steps = case.observed_steps
+    length = min(len(all_steps), len(sequence.values))
+    all_reference = case.schedule.rates(all_steps, case.steps_per_epoch)
+    steps, reference = all_steps[:length], all_reference[:length]
+    observed = sequence.values[:length]
+    expected = case.expected_values[:length]
+    precision = units_of(sequence, trial.implementation, name)
+    dtype = np.dtype(precision)
+
+    if trial.call is None:
+        raise ValueError(f"{trial.id} has no call to derive a budget from")
+    allowance = budget(
+        case.schedule,
+        trial.call,
+        trial.training,
+        steps,
+        reference,
+        trial.implementation,
+        precision,
+    )
+    numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
+    against_expected, due_expected = (
+        allowance + numerals,
+        closeness.rounded_if_infinite(expected, dtype),
+    )
+    against_reference = allowance
+    if case.tolerance is not None:
+        against_expected = closeness.tolerated(case.tolerance, expected, dtype)
+        against_reference = np.fmax(allowance, against_expected)
+        if case.tolerance.ulp is not None:
+            due_expected = closeness.rounded(expected, dtype)
+
+    due_reference = closeness.rounded_if_infinite(reference, dtype)
+    wrong_expected = closeness.wrong(observed, due_expected, against_expected)
+    wrong = wrong_expected | closeness.wrong(observed, due_reference, against_reference)
+    diverging, first = steps[wrong], None
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        against, due, allowed = (
+            ("expected", due_expected, against_expected)
+            if wrong_expected[at]
+            else ("reference", due_reference, against_reference)
+        )
+        first = Deviation(
+            name,
+            int(steps[at]),
+            against,
+            float(due[at]),
+            float(observed[at]),
+            float(closeness.error(observed, due)[at]),
+            float(allowed[at]),
+        )
+    if length < len(all_steps):
+        diverging = np.append(diverging, all_steps[length:])
+        first = first or Deviation(
+            name,
+            int(all_steps[length]),
+            "reference",
+            float(all_reference[length]),
+            None,
+            np.inf,
+            0.0,
+        )
+
+    error = closeness.error(observed, due_reference)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        relative = np.where(reference == 0, np.where(error == 0, 0, np.inf), error / abs(reference))
+        ulp = error / closeness.spacing(reference, dtype)
+        share = np.where(error == 0, 0, error / against_reference)
+    return Comparison(
+        name=name,
+        seen_in=sequence.precision,
+        precision=precision,
+        steps=steps,
+        observed=observed,
+        reference=reference,
+        expected=expected,
+        allowed=against_reference,
+        allowed_expected=against_reference + numerals,
+        length=len(sequence.values),
+        first=first,
+        diverging=diverging,
+        absolute=_extreme(error, steps),
+        relative=_extreme(relative, steps),
+        ulp=_extreme(ulp, steps),
+        share=_extreme(share, steps),
+    )
+
+
+def _extreme(values: NDArray[np.float64], steps: Int64) -> Extreme | None:
+    if not len(values):
+        return None
+    at = int(np.argmax(np.nan_to_num(values, nan=np.inf, posinf=np.inf)))
+    return Extreme(float(values[at]), int(steps[at]))
+
+
+def contradictions(comparison: Comparison) -> list[str]:
+    """Where the case's own numbers contradict the reference model by more than is allowed.
+
+    The allowance is that of the trial, so a number that is good enough for float32 only is broken
+    for a float64 implementation, and the case has to say for whom it is.
+    """
+    expected, reference = comparison.expected, comparison.reference
+    allowed, dtype = comparison.allowed_expected, np.dtype(comparison.precision)
+    return [
+        f"the case expects {float(expected[i])!r} at step {comparison.steps[i]}, where the "
+        f"reference model says {float(reference[i])!r} and {float(comparison.observed[i])!r} was "
+        f"reported: error {abs(expected[i] - reference[i]):.3g}, allowed {allowed[i]:.3g}"
+        for i in np.flatnonzero(closeness.contradicts(expected, reference, allowed, dtype))
+    ]
