@@ -117,7 +117,7 @@ def run(
     folder = report or REPORTS / "latest"
     reporting.ensure_writable(folder)
     selection = Selection(families, implementations, targets, keyword)
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
     progress = console.Progressing(out, err)
     try:
         # The frameworks are imported in their workers while the cases are loaded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -25,6 +26,20 @@ STYLES = {
 }
 PLAIN_EVERY = 100
 """Trials between two lines of progress where there is no terminal."""
+
+
+class PipeConsole(Console):
+    """Standard output or error, of which a reader may have had enough: the run goes on."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing any more, and let nobody else fall over the closed pipe."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
 
 
 class Progressing(AbstractContextManager["Progressing"]):

@@ -201,6 +201,16 @@ class TestWithRealFrameworks:
         assert "error 0.0001, allowed" in done.stdout
         assert f"{path}:3" in done.stdout
 
+    def test_a_reader_who_has_had_enough_does_not_end_the_run(self, tmp_path):
+        path = written(tmp_path, GOOD.replace("0.125,", "0.1251,"))
+        with _running(path, tmp_path / "out") as process:
+            process.stdout.close()
+            process.wait(timeout=120)
+            errors = process.stderr.read()
+        assert process.returncode == 1, errors
+        assert "Traceback" not in errors
+        assert {file.name for file in (tmp_path / "out").iterdir()} == set(FILES)
+
     def test_a_malformed_case_exits_2_with_file_and_line(self, tmp_path):
         path = written(tmp_path, GOOD.replace("decay_rate", "decay_rat"))
         done = conform("run", path, "--report", tmp_path / "out")
