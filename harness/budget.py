@@ -18,9 +18,9 @@ from harness.reference import Exponential
 from harness.reference.elementary import Float64, Int64
 
 POW_ULP = 2.0
-"""Documented accuracy of `pow` in float64, in ULP: 1 in glibc, 2 in CUDA."""
-POW_ULP_FLOAT32 = 4.0
-"""Documented accuracy of `powf`, in ULP: 1 in glibc, 4 in CUDA."""
+"""Accuracy of `pow` in float64, in ULP: twice the worst that was measured (docs/tolerance.md)."""
+POW_ULP_FLOAT32 = 2.5
+"""Accuracy of `powf`, in ULP: CUDA's, which is up to 2 ULP from the correctly rounded power."""
 REFERENCE_ULP = 2.0
 """Accuracy of the reference models, in ULP of float64."""
 

@@ -17,7 +17,7 @@ import harness
 from harness import listing
 from harness.case import Case
 from harness.consistency import inconsistencies
-from harness.errors import ConformError, InvalidCases, UnknownName
+from harness.errors import ConformError, UnknownName
 from harness.load import Loaded, check, load
 from harness.plan import Selection
 from harness.project import CASES, REPORTS, own_records
@@ -241,6 +241,3 @@ def _find(loaded: Loaded, name: str) -> Case:
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     click.echo(json.dumps(rows, indent=1) if as_json else listing.table(rows))
-
-
-__all__ = ["InvalidCases", "main"]

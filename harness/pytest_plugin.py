@@ -17,7 +17,6 @@ import pytest
 from rich.console import Console
 
 from harness import report
-from harness.agreement import agreements
 from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
 from harness.errors import ConformError, InvalidCases
@@ -141,7 +140,6 @@ class _Session:
             selection=self.selection,
             judgements=done,
             records=tuple(self._records),
-            agreements=tuple(agreements(done)),
             stopped_early=len(done) < len(items),
             incidents=tuple(self._workers.incidents),
         )

@@ -28,7 +28,6 @@ class Run:
     selection: Selection
     judgements: tuple[Judgement, ...]
     records: tuple[KnownDivergence, ...]
-    agreements: tuple[Agreement, ...]
     stopped_early: bool
     incidents: tuple[str, ...] = ()
 
@@ -37,6 +36,11 @@ class Run:
         """The cases of the judgements, each once."""
         by_name = {judgement.trial.case.name: judgement.trial.case for judgement in self.judgements}
         return tuple(by_name.values())
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """How far the implementations are apart, case by case."""
+        return tuple(agreements(self.judgements))
 
     @property
     def fails(self) -> bool:
@@ -100,7 +104,6 @@ def run(
         selection=selection,
         judgements=done,
         records=loaded.known_divergences,
-        agreements=tuple(agreements(done)),
         stopped_early=len(done) < len(trials),
         incidents=tuple(workers.incidents),
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.agreement import agreements
 from harness.case import CaseFile, KnownDivergence, ScheduleCase, SurfaceCase
 from harness.catalogue import IMPLEMENTATIONS, Unsupported, express
 from harness.judge import Judge
@@ -183,7 +182,6 @@ def run_of(*judgements: Judgement, **fields: Any) -> Run:
         "selection": Selection(),
         "judgements": judgements,
         "records": (),
-        "agreements": tuple(agreements(judgements)),
         "stopped_early": False,
     }
     return Run(**{**content, **fields})

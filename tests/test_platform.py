@@ -1,0 +1,53 @@
+"""The elementary functions of this platform are as exact as the budgets take them to be."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from harness.budget import POW_ULP, POW_ULP_FLOAT32
+
+
+def draws(count):
+    rng = np.random.default_rng(7)
+    return rng.uniform(0.01, 1.2, count), rng.uniform(0, 150, count)
+
+
+def worst_ulp(function, dtype, count=3000):
+    """The greatest distance from the exact power, in units in its last place."""
+    worst = 0.0
+    for base, power in zip(*draws(count), strict=True):
+        x, y = dtype(base), dtype(power)
+        with mpmath.workdps(50):
+            exact = mpmath.mpf(float(x)) ** mpmath.mpf(float(y))
+            if not float(np.finfo(dtype).tiny) < exact < float(np.finfo(dtype).max):
+                continue
+            unit = mpmath.mpf(float(np.spacing(dtype(float(exact)))))
+            worst = max(worst, float(abs(mpmath.mpf(float(function(x, y))) - exact) / unit))
+    return worst
+
+
+def c_powf():
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    library.powf.restype = ctypes.c_float
+    library.powf.argtypes = [ctypes.c_float, ctypes.c_float]
+    return library.powf
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype", "allowed"),
+    [
+        (math.pow, np.float64, 0.6),
+        (np.power, np.float64, POW_ULP),
+        (c_powf(), np.float32, 0.9),
+        (np.power, np.float32, POW_ULP_FLOAT32),
+    ],
+    ids=["C pow", "numpy float64", "C powf", "numpy float32"],
+)
+def test_pow_is_as_exact_as_the_budget_takes_it_to_be(function, dtype, allowed):
+    assert worst_ulp(function, dtype) <= allowed
