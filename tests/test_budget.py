@@ -378,7 +378,7 @@ def test_the_known_loss_of_float32_is_allowed_where_it_occurs_and_not_before():
 
 
 def test_parameters_that_are_held_exactly_leave_the_power_the_product_and_the_reference():
-    # 0.5 and 0.25 are exact. In float32: pow is good to 2.5 ULP, which are 5 u, and the product to u.
+    # 0.5 and 0.25 are exact. In float32: pow to 2.5 ULP, which are 5 u, and the product to u.
     assert relative(CELL, schedule(0.25, base=0.5), 10) == pytest.approx(6 * 2.0**-24, rel=1e-6)
     # In float64: pow to 2 ULP, which are 4 u, the product to u, the reference to 2 ULP.
     assert relative(LIST, schedule(0.25, base=0.5), 10) == pytest.approx(9 * 2.0**-53, rel=1e-6)
