@@ -238,6 +238,11 @@ class ScheduleCase(CaseBase):
         by_step = values or {}
         return np.array([by_step.get(step, np.nan) for step in self.observed_steps.tolist()])
 
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """The reference model's rates at `observed_steps`."""
+        return self.schedule.rates(self.observed_steps, self.steps_per_epoch)
+
     @model_validator(mode="after")
     def _consistent(self) -> ScheduleCase:
         if self.schedule.per_epoch and "steps_per_epoch" not in self.model_fields_set:

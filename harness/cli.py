@@ -19,7 +19,7 @@ from harness.case import Case
 from harness.consistency import inconsistencies
 from harness.errors import ConformError, UnknownName
 from harness.load import Loaded, check, load
-from harness.plan import Selection
+from harness.plan import TIME_LIMIT, Selection
 from harness.project import CASES, REPORTS, own_records
 
 INTERRUPTED = 130
@@ -94,7 +94,7 @@ def main() -> None:
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, max=86_400, min_open=True),
-    default=30.0,
+    default=TIME_LIMIT,
     show_default=True,
     help="Seconds that one trial may take.",
 )
@@ -139,9 +139,12 @@ def run(
 @_PATHS
 def check_cases(paths: tuple[Path, ...]) -> None:
     """Validate the case files below each PATH, without starting any framework."""
-    loaded, problems = check(paths or [CASES])
-    # A part of the suite need not hold every case that the records speak of.
-    problems += inconsistencies(loaded, () if paths else loaded.known_divergences)
+    places = paths or (CASES,)
+    loaded, problems = check(places)
+    # A part of the suite, or what is left of it beside bad files, need not hold every case that
+    # the records speak of.
+    whole = not problems and any(CASES.resolve().is_relative_to(p.resolve()) for p in places)
+    problems += inconsistencies(loaded, loaded.known_divergences if whole else ())
     if problems:
         for problem in sorted(problems):
             click.echo(str(problem))
@@ -233,10 +236,10 @@ def _load(paths: tuple[Path, ...]) -> Loaded:
 
 def _find(loaded: Loaded, name: str) -> Case:
     names = {case.name: case for case in loaded.cases}
-    fitting = [names[known] for known in names if known == name or fnmatchcase(known, name)]
+    fitting = [name] if name in names else [known for known in names if fnmatchcase(known, name)]
     if len(fitting) != 1:
         raise UnknownName("case", name, names)
-    return fitting[0]
+    return names[fitting[0]]
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

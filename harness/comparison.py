@@ -96,7 +96,7 @@ def compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> 
     """Hold one sequence of a trial against what was due."""
     all_steps = case.observed_steps
     length = min(len(all_steps), len(sequence.values))
-    all_reference = case.schedule.rates(all_steps, case.steps_per_epoch)
+    all_reference = case.reference
     steps, reference = all_steps[:length], all_reference[:length]
     observed = sequence.values[:length]
     expected = case.expected_values[:length]
@@ -115,11 +115,8 @@ def compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> 
         precision,
     )
     numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
-    against_expected, due_expected = (
-        allowance + numerals,
-        closeness.rounded_if_infinite(expected, dtype),
-    )
-    against_reference = allowance
+    against_expected, against_reference = allowance + numerals, allowance
+    due_expected = closeness.rounded_if_infinite(expected, dtype)
     if case.tolerance is not None:
         against_expected = closeness.tolerated(case.tolerance, expected, dtype)
         against_reference = np.fmax(allowance, against_expected)

@@ -42,8 +42,7 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
 
 def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
-    steps, expected = case.observed_steps, case.expected_values
-    reference = case.schedule.rates(steps, case.steps_per_epoch)
+    steps, expected, reference = case.observed_steps, case.expected_values, case.reference
     need = training(case)
     numerals = numeral_rounding(case.schedule, need, steps, reference)
     own = [(_FLOAT64, REFERENCE_ULP * closeness.spacing(reference, _FLOAT64))]

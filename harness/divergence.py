@@ -79,9 +79,7 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     return next(filter(None, (_unlike_values(record, seen.values, c) for c in off)), "")
 
 
-def _unlike_values(
-    record: KnownDivergence, seen: dict[int, float], comparison: Comparison
-) -> str | None:
+def _unlike_values(record: KnownDivergence, seen: dict[int, float], comparison: Comparison) -> str:
     for step in comparison.diverging:
         if record.steps and not record.steps.start <= step < record.steps.stop:
             return f"the {comparison.name} rate diverges at step {step} too"
@@ -96,7 +94,7 @@ def _unlike_at(
     steps: Int64,
     values: Float64,
     precision: Precision,
-) -> str | None:
+) -> str:
     by_step = dict(zip(steps.tolist(), values.tolist(), strict=False))
     for step, value in seen.items():
         observed = by_step.get(step)
@@ -107,7 +105,7 @@ def _unlike_at(
             or abs(observed - value) <= room
         ):
             return f"the {name} rate at step {step} is {observed!r}"
-    return None
+    return ""
 
 
 def _unlike_raised(seen: Observed, raised: Raised) -> str:

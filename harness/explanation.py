@@ -45,11 +45,12 @@ def explain(
     selection.check([case])
     with Workers(default_environments()) as workers:
         environments = workers.environments()
-        trials = [t for t in plan([case], environments) if selection.wants(t)]
+        planned = plan([case], environments)
+        trials = [trial for trial in planned if selection.wants(trial)]
         if not trials:
+            apis = sorted({trial.implementation.api for trial in planned})
             raise NothingSelected(
-                f"no trial of {case.name!r} fits; its implementations are: "
-                f"{', '.join(sorted({t.implementation.api for t in plan([case], environments)}))}"
+                f"no trial of {case.name!r} fits; its implementations are: {', '.join(apis)}"
             )
         if script_only:
             _print_script(trials, out)

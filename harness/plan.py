@@ -21,6 +21,8 @@ from harness.catalogue import (
 from harness.errors import UnknownName
 from harness.verdict import Verdict
 
+TIME_LIMIT = 30.0
+"""Seconds that one trial may take, unless the user says otherwise."""
 MAX_DRIVEN = 200_000
 """Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
 

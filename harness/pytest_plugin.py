@@ -23,12 +23,12 @@ from harness.errors import ConformError, InvalidCases
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.load import load
-from harness.plan import Environment, Selection, Trial, plan
+from harness.plan import TIME_LIMIT, Environment, Selection, Trial, plan
 from harness.project import RECORDS, REPORTS, ROOT, own_records
 from harness.report.model import from_run
 from harness.suite import Run, judgements
 from harness.verdict import Verdict
-from harness.workers import TIME_LIMIT, Workers, default_environments
+from harness.workers import Workers, default_environments
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,12 +27,10 @@ import numpy as np
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import Environment, Trial
+from harness.plan import TIME_LIMIT, Environment, Trial
 
 IN_FLIGHT = 4
 """Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""
-TIME_LIMIT = 30.0
-"""Seconds that one trial may take."""
 START_LIMIT = 300.0
 """Seconds that a framework may take to be imported."""
 MAX_STARTS_IN_VAIN = 2

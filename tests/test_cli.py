@@ -95,6 +95,18 @@ def test_check_finds_numbers_that_contradict_the_reference_model(tmp_path):
     assert "step 2 is 0.126 here and 0.125 by the reference model" in done.output
 
 
+def test_check_of_the_whole_suite_finds_a_record_of_a_case_that_there_is_not(tmp_path, monkeypatch):
+    record = (ROOT / "cases/known_divergences/documentation.yaml").read_text()
+    written(tmp_path, GOOD)
+    written(tmp_path, record, "record.yaml")
+    monkeypatch.setattr("harness.cli.CASES", tmp_path)
+    done = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "there is no case 'signature/experimental-StepLR/documented-default'" in done.output
+    part = CliRunner().invoke(main, ["check", str(tmp_path / "record.yaml")])
+    assert part.exit_code == 0
+
+
 def test_check_and_list_import_no_framework():
     code = (
         "import sys\n"

@@ -337,7 +337,7 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         steps_per_epoch=case.steps_per_epoch,
         length=len(case.observed_steps),
         steps=steps.tolist(),
-        reference=case.schedule.rates(steps, case.steps_per_epoch).tolist(),
+        reference=case.reference[kept].tolist(),
         expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
     )
 
