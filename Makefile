@@ -3,13 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help conform test test-long lint types check-cases schemas bench clean
+.PHONY: help conform conform-full docs test test-long lint types check-cases schemas bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 conform: $(READY) ## run every case on every framework here; report in reports/latest
 	@$(BIN)/conform run
+
+conform-full: $(READY) ## the same in every execution mode
+	@$(BIN)/conform run --full
 
 test: $(READY) ## the harness's own tests
 	$(BIN)/pytest tests harness --doctest-modules -m "not long"
@@ -31,6 +34,11 @@ schemas: $(READY) ## write cases/schema.json and harness/report/report.schema.js
 	$(BIN)/conform schema case > cases/schema.json.new && mv cases/schema.json.new cases/schema.json
 	$(BIN)/conform schema report > harness/report/report.schema.json.new
 	mv harness/report/report.schema.json.new harness/report/report.schema.json
+
+docs: $(READY) ## write docs/coverage.md, findings.md and mapping.md anew
+	for name in coverage findings mapping; do \
+		$(BIN)/conform document $$name > docs/$$name.md.new && mv docs/$$name.md.new docs/$$name.md || exit 1; \
+	done
 
 bench: $(READY) ## time the suite beside a bare script that makes the same calls
 	$(BIN)/python benchmarks/overhead.py

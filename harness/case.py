@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
@@ -27,11 +29,12 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     Tag,
+    ValidationError,
     create_model,
     model_validator,
 )
 
-from harness.catalogue import IMPLEMENTATIONS
+from harness.catalogue import IMPLEMENTATIONS, Resume, Training
 from harness.errors import did_you_mean
 from harness.reference import FAMILIES, Schedule
 from harness.reference.elementary import MAX_COUNT
@@ -79,7 +82,7 @@ Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regula
 
 def _not_nan(value: float) -> float:
     if math.isnan(value):
-        raise ValueError("no schedule of this family has NaN in it")
+        raise ValueError("no schedule has a rate that is not a number")
     return value
 
 
@@ -164,11 +167,15 @@ class Expected(Strict):
     prints: Pattern | None = Field(
         default=None, description="regular expression found in what the calls print"
     )
+    accepted: Literal[True] | None = Field(
+        default=None, description="no exception is due, whatever the rates"
+    )
 
     @model_validator(mode="after")
     def _values_or_exception(self) -> Expected:
-        if (self.values is None) == (self.raises is None):
-            raise ValueError("give either values or raises")
+        given = [value for value in (self.values, self.raises, self.accepted) if value is not None]
+        if len(given) != 1:
+            raise ValueError("give either values or raises, or accepted: true")
         if self.message and not self.raises:
             raise ValueError("message is the text of an exception: give raises with it")
         if self.prints and self.raises:
@@ -176,30 +183,92 @@ class Expected(Strict):
         return self
 
 
-class CaseBase(Strict):
-    """What every case says of itself."""
+class ResumePoint(Strict):
+    """Where the training is broken off, and how it goes on in new objects."""
 
-    name: Name
-    description: Text = Field(description="what must hold, as a statement")
-    source: Text = Field(description="citation of where the expectation comes from")
-    tags: list[Text] = []
+    at: PositiveInt = Field(description="the update before which it is broken off")
+    by: Literal["state_dict", "checkpoint", "last_epoch"] = Field(
+        description="what is carried over: state_dict of optimizer and scheduler; a file that the "
+        "framework writes; or the rates, initial rates and the number of the last epoch"
+    )
+
+
+class Group(Strict):
+    """A further parameter group."""
+
+    schedule: dict[Text, Any] = Field(description="parameters that differ from the case's schedule")
+    values: Values | None = Field(
+        default=None, description="the group's own expected rates, as in expected"
+    )
+    added_at: NonNegativeInt = Field(
+        default=0, description="the update before which the group joins the optimizer"
+    )
+
+
+DIMENSIONS = {
+    "values": "values, stepping as users step",
+    "end": "the end of the schedule and beyond",
+    "long": "long schedules and late steps",
+    "extremes": "extreme parameters and rates",
+    "modes": "execution modes",
+    "applied": "reported against applied, and the optimizers",
+    "resume": "interruption and resume",
+    "groups": "parameter groups",
+    "composition": "composition",
+    "changes": "changes from outside",
+    "stepping": "step(epoch) against plain stepping, closed against chainable form",
+    "validation": "validation of arguments",
+    "surface": "names, order, kinds and defaults of arguments",
+    "documentation": "formulas, examples and promises of the documentation",
+}
+"""What a case is there to test."""
+Dimension = Literal[
+    "values",
+    "end",
+    "long",
+    "extremes",
+    "modes",
+    "applied",
+    "resume",
+    "groups",
+    "composition",
+    "changes",
+    "stepping",
+    "validation",
+    "surface",
+    "documentation",
+]
+
+
+class Located(Strict):
+    """Something that remembers where it was loaded from."""
 
     _file: str = PrivateAttr(default="")
     _line: int = PrivateAttr(default=0)
 
     @property
     def file(self) -> str:
-        """The file that the case was loaded from."""
+        """The file that it was loaded from."""
         return self._file
 
     @property
     def line(self) -> int:
-        """The line where the case begins, counted from 1."""
+        """The line where it begins, counted from 1."""
         return self._line
 
     def located(self, file: str, line: int) -> None:
-        """Remember where the case was loaded from."""
+        """Remember where it was loaded from."""
         self._file, self._line = file, line
+
+
+class CaseBase(Located):
+    """What every case says of itself."""
+
+    name: Name
+    description: Text = Field(description="what must hold, as a statement")
+    source: Text = Field(description="citation of where the expectation comes from")
+    tags: list[Text] = []
+    dimension: Dimension = Field(default="values", description="what the case is there to test")
 
 
 class ScheduleCase(CaseBase):
@@ -219,6 +288,28 @@ class ScheduleCase(CaseBase):
     arguments: dict[Api, dict[Text, Any]] = Field(
         default={}, description="arguments to replace or add, for single APIs"
     )
+    optimizer: Literal["SGD", "Momentum", "Adam", "AdamW"] = Field(
+        default="SGD", description="the optimizer that consumes the rates"
+    )
+    stepping: Literal["plain", "epoch"] = Field(
+        default="plain", description="step(), or step(epoch) with the count as its argument"
+    )
+    changes: dict[NonNegativeInt, FiniteFloat] = Field(
+        default={},
+        description="rates that somebody sets from outside, by the update before which it happens",
+    )
+    optimizer_lr: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        description="the optimizer's rate before a scheduler is made, if it is not base_lr",
+    )
+    resume: ResumePoint | None = None
+    groups: list[Group] = Field(default=[], description="parameter groups beside the first")
+    modes: list[Text] | None = Field(
+        default=None,
+        description="execution modes that it runs in; by default the first of each API, and all "
+        "of them in a full run",
+    )
 
     @property
     def observed_steps(self) -> NDArray[np.int64]:
@@ -230,18 +321,62 @@ class ScheduleCase(CaseBase):
         return np.array(self.steps, dtype=np.int64)
 
     @property
+    def training(self) -> Training:
+        """The training that the case needs."""
+        return Training(
+            updates=int(self.observed_steps[-1]) + 1,
+            steps_per_epoch=self.steps_per_epoch,
+            optimizer=self.optimizer,
+            stepping=self.stepping,
+            changes=self.changes,
+            resume=None if self.resume is None else Resume(self.resume.at, self.resume.by),
+        )
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The schedule of each parameter group."""
+        return [self.schedule, *(self._schedule_of(group) for group in self.groups)]
+
+    def _schedule_of(self, group: Group) -> Schedule:
+        given = self.schedule.model_dump(exclude_unset=True, by_alias=True)
+        return type(self.schedule).model_validate({**given, **group.schedule})
+
+    def steps_of(self, group: int) -> NDArray[np.int64]:
+        """The observed steps at which a group is there; group 0 is the first."""
+        joins = self.groups[group - 1].added_at if group else 0
+        return self.observed_steps[self.observed_steps >= joins]
+
+    @property
     def expected_values(self) -> NDArray[np.float64]:
         """The case's own rates at `observed_steps`, NaN where it gives none."""
-        values = self.expected.values
+        return self.expected_of(0)
+
+    def expected_of(self, group: int) -> NDArray[np.float64]:
+        """The case's own rates of a group at its steps, NaN where it gives none."""
+        values = self.groups[group - 1].values if group else self.expected.values
         if isinstance(values, list):
             return np.array(values, dtype=np.float64)
         by_step = values or {}
-        return np.array([by_step.get(step, np.nan) for step in self.observed_steps.tolist()])
+        return np.array([by_step.get(step, np.nan) for step in self.steps_of(group).tolist()])
 
     @property
     def reference(self) -> NDArray[np.float64]:
         """The reference model's rates at `observed_steps`."""
-        return self.schedule.rates(self.observed_steps, self.steps_per_epoch)
+        return self.reference_of(0)
+
+    def reference_of(self, group: int) -> NDArray[np.float64]:
+        """The reference model's rates of a group at its steps."""
+        schedule, changes = self.schedules[group], self.training_of(group).changes
+        return schedule.changed(self.steps_of(group), self.steps_per_epoch, changes)
+
+    def training_of(self, group: int) -> Training:
+        """The training as one group sees it: who joins later is set to its rate there and then."""
+        if not group:
+            return self.training
+        joins = self.groups[group - 1].added_at
+        return replace(
+            self.training, changes={joins: self.schedules[group].base_lr} if joins else {}
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> ScheduleCase:
@@ -250,7 +385,10 @@ class ScheduleCase(CaseBase):
         idle = set(self.arguments) - set(self.implementations or self.arguments)
         if idle:
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
+        self._check_groups()
         steps, values = self.observed_steps, self.expected.values
+        if self.resume and self.resume.at not in steps[1:]:
+            raise ValueError("resume.at must be one of the steps, and not the first")
         if isinstance(values, list) and len(values) != len(steps):
             raise ValueError(f"expected.values has {len(values)} values for {len(steps)} steps")
         if isinstance(values, dict):
@@ -260,6 +398,18 @@ class ScheduleCase(CaseBase):
             if beyond:
                 raise ValueError(f"expected.values gives step {beyond[0]}, which is not in steps")
         return self
+
+    def _check_groups(self) -> None:
+        for number, group in enumerate(self.groups, start=1):
+            try:
+                self._schedule_of(group)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[0]
+                where = ".".join(str(part) for part in fault["loc"])
+                raise ValueError(f"group {number}: {where}: {fault['msg']}") from None
+            values, steps = group.values, self.steps_of(number)
+            if isinstance(values, list) and len(values) != len(steps):
+                raise ValueError(f"group {number} has {len(values)} values for {len(steps)} steps")
 
 
 class ParameterFacts(Strict):
@@ -296,12 +446,14 @@ class Surface(Strict):
 class SurfaceCase(CaseBase):
     """What the signatures of some APIs must be."""
 
+    dimension: Dimension = "surface"
+
     surface: Annotated[dict[Api, Surface], Field(min_length=1)]
 
 
 def _family_case(family: str, schedule: type[Schedule]) -> Any:
     return create_model(
-        f"{family.title()}Case",
+        f"{family.title().replace('_', '')}Case",
         __base__=ScheduleCase,
         __module__=__name__,
         family=(Literal[family], ...),  # type: ignore[arg-type]
@@ -322,6 +474,64 @@ for _family, _schedule in FAMILIES.items():
     _CASES = _CASES | Annotated[_family_case(_family, _schedule), Tag(_family)]
 
 
+class Input(Strict):
+    """One value for one argument, and what is due then."""
+
+    value: Any
+    raises: Text | None = Field(default=None, description="name of the exception's type")
+    accepted: Literal[True] | None = None
+    source: Text | None = Field(default=None, description="where that is said, if elsewhere")
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> Input:
+        if (self.raises is None) == (self.accepted is None):
+            raise ValueError("give either raises or accepted: true")
+        return self
+
+
+class Validation(Located):
+    """Inputs for the arguments of one API: which are refused, how, and which are not.
+
+    Stands for a case for each input, named `<name>/<argument>=<value>`, in which the API is given
+    that value in an otherwise good call and stepped through a short training.
+    """
+
+    name: Name
+    source: Text
+    implementation: Api
+    family: Text
+    schedule: dict[Text, Any] = Field(description="of the good call")
+    steps_per_epoch: int = Field(default=1, ge=1)
+    inputs: Annotated[dict[Text, list[Input]], Field(min_length=1)]
+
+    def expanded(self) -> Iterator[dict[str, Any]]:
+        """The cases, as a file would give them."""
+        for argument, inputs in self.inputs.items():
+            for entry in inputs:
+                due = f"raises {entry.raises}" if entry.raises else "is accepted"
+                short = self.implementation.rpartition(".")[2]
+                yield {
+                    "name": f"{self.name}/{argument}={_shown(entry.value)}",
+                    "description": f"{short} with {argument}={_shown(entry.value)} {due}.",
+                    "source": entry.source or self.source,
+                    "dimension": "validation",
+                    "tags": ["validation"],
+                    "family": self.family,
+                    "schedule": self.schedule,
+                    "steps": 4,
+                    "steps_per_epoch": self.steps_per_epoch,
+                    "implementations": [self.implementation],
+                    "arguments": {self.implementation: {argument: entry.value}},
+                    "expected": {"raises": entry.raises} if entry.raises else {"accepted": True},
+                }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value.replace("::", ":") or "''"
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
 class Observed(Strict):
     """What a divergence looks like; a trial that differs from it is not covered.
 
@@ -334,11 +544,14 @@ class Observed(Strict):
     raises: Text | None = None
     message: Pattern | None = None
     signature: Text | None = None
+    accepted: Literal[True] | None = Field(
+        default=None, description="it gave rates, whichever, where an exception was due"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Observed:
-        if self.values is None and self.raises is None and self.signature is None:
-            raise ValueError("give at least one of values, raises and signature")
+        if not self.model_fields_set - {"message"}:
+            raise ValueError("give at least one of values, raises, signature and accepted")
         return self
 
 
@@ -356,7 +569,7 @@ class KnownDivergence(CaseBase):
     cases: Annotated[list[Name], Field(min_length=1)] = Field(
         description="the cases that show it, the smallest first"
     )
-    implementation: Api
+    implementations: Annotated[list[Api], Field(min_length=1)]
     target: Text = Field(default="*", description="glob over targets, such as mindspore/cpu/*")
     versions: Annotated[str, AfterValidator(_specifiers)] = Field(
         description="versions of the framework that it covers, such as '>=2.13'"
@@ -376,17 +589,39 @@ class KnownDivergence(CaseBase):
         "surface",
     ]
     steps: Window | None = Field(default=None, description="the steps that may diverge; else all")
+    severity: Literal["wrong rates", "fails", "misleads"] = Field(
+        description="wrong rates: a training runs on other rates than was asked for, and nothing "
+        "says so; fails: an exception where a rate was due; misleads: documentation, or bad "
+        "input that passes"
+    )
     observed: Observed
+    observed_in: dict[Name, Observed] = Field(
+        default={}, description="what it looks like in single cases where it looks otherwise"
+    )
     expected: Text = Field(description="what was due, in words or numbers")
     explanation: Text
     remedy: Text = Field(description="whom it bites, and what to do instead")
     until: Text = Field(description="the condition under which the record must go")
+    upstream: Text | None = Field(
+        default=None, description="where the framework's own people speak of it"
+    )
+
+    @model_validator(mode="after")
+    def _other_looks_are_of_its_cases(self) -> KnownDivergence:
+        strange = set(self.observed_in) - set(self.cases)
+        if strange:
+            raise ValueError(f"observed_in names {min(strange)!r}, which is not among the cases")
+        return self
+
+    def look(self, case: str) -> Observed:
+        """What the divergence looks like in a case."""
+        return self.observed_in.get(case, self.observed)
 
     def covers(self, case: str, api: str, target: str, version: str) -> bool:
         """Whether a trial is in the record's scope."""
         return (
             case in self.cases
-            and api == self.implementation
+            and api in self.implementations
             and fnmatchcase(target, self.target)
             and within(version, self.versions)
         )
@@ -405,10 +640,11 @@ class CaseFile(Strict):
         description="version of this format"
     )
     cases: list[Annotated[_CASES, Discriminator(_kind_of_case)]] = []
+    validations: list[Validation] = []
     known_divergences: list[KnownDivergence] = []
 
     @model_validator(mode="after")
     def _something(self) -> CaseFile:
-        if not (self.cases or self.known_divergences):
+        if not (self.cases or self.validations or self.known_divergences):
             raise ValueError("the file has neither cases nor known_divergences")
         return self

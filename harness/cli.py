@@ -90,6 +90,11 @@ def main() -> None:
     default=None,
     help="Folder for the report.  [default: reports/latest]",
 )
+@click.option(
+    "--full",
+    is_flag=True,
+    help="In every execution mode, not only the first of each API and those that a case asks for.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
     "--time-limit",
@@ -105,6 +110,7 @@ def run(
     targets: tuple[str, ...],
     keyword: str,
     report: Path | None,
+    full: bool,
     fail_fast: bool,
     time_limit: float,
 ) -> None:
@@ -124,7 +130,7 @@ def run(
         with progress, Workers(default_environments(), time_limit) as workers:
             loaded = _load(paths)
             selection.check(loaded.cases)
-            result = suite.run(loaded, workers, selection, progress.listener, fail_fast)
+            result = suite.run(loaded, workers, selection, progress.listener, fail_fast, full)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
@@ -226,6 +232,15 @@ def schema(which: str) -> None:
     else:
         from harness.report.model import schema_text
     click.echo(schema_text(), nl=False)
+
+
+@main.command()
+@click.argument("which", type=click.Choice(["coverage", "findings", "mapping"]))
+def document(which: str) -> None:
+    """Print a document that is made from the cases: what docs/ keeps."""
+    from harness import documents
+
+    click.echo(documents.text(which, load((CASES,))), nl=False)
 
 
 def _load(paths: tuple[Path, ...]) -> Loaded:

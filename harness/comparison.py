@@ -81,9 +81,16 @@ class Comparison:
     share: Extreme | None
 
 
+def group_of(name: str) -> int:
+    """The parameter group that a sequence is of: `applied` of group 0, `applied 1` of group 1."""
+    _, _, number = name.partition(" ")
+    return int(number or 0)
+
+
 def precision_due(implementation: Implementation, name: str) -> Precision:
     """The precision in which an implementation is known to give the sequence of that name."""
-    return implementation.precision if name == REPORTED else implementation.applied_precision
+    reported = name.startswith(REPORTED)
+    return implementation.precision if reported else implementation.applied_precision
 
 
 def units_of(sequence: Sequence, implementation: Implementation, name: str) -> Precision:
@@ -94,27 +101,30 @@ def units_of(sequence: Sequence, implementation: Implementation, name: str) -> P
 
 def compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
     """Hold one sequence of a trial against what was due."""
-    all_steps = case.observed_steps
+    group = group_of(name)
+    all_steps = case.steps_of(group)
     length = min(len(all_steps), len(sequence.values))
-    all_reference = case.reference
+    all_reference = case.reference_of(group)
     steps, reference = all_steps[:length], all_reference[:length]
     observed = sequence.values[:length]
-    expected = case.expected_values[:length]
+    expected = case.expected_of(group)[:length]
+    schedule = case.schedules[group]
     precision = units_of(sequence, trial.implementation, name)
     dtype = np.dtype(precision)
 
     if trial.call is None:
         raise ValueError(f"{trial.id} has no call to derive a budget from")
     allowance = budget(
-        case.schedule,
-        trial.call,
-        trial.training,
+        schedule,
+        (trial.call, *trial.groups)[group],
+        case.training_of(group),
         steps,
         reference,
         trial.implementation,
         precision,
+        applied=name.startswith(APPLIED),
     )
-    numerals = numeral_rounding(case.schedule, trial.training, steps, reference)
+    numerals = numeral_rounding(schedule, trial.training, steps, reference)
     against_expected, against_reference = allowance + numerals, allowance
     due_expected = closeness.rounded_if_infinite(expected, dtype)
     if case.tolerance is not None:

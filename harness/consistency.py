@@ -9,10 +9,10 @@ import numpy as np
 from harness import closeness
 from harness.budget import REFERENCE_ULP, budget, numeral_rounding
 from harness.case import KnownDivergence, ScheduleCase
-from harness.catalogue import Precision, Unsupported, express
+from harness.catalogue import Precision, Unsupported
 from harness.errors import Problem, did_you_mean
 from harness.load import Loaded
-from harness.plan import implementations_of, training
+from harness.plan import calls_of, implementations_of
 
 _FLOAT64 = np.dtype(Precision.FLOAT64)
 
@@ -26,7 +26,8 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
     """
     for case in loaded.cases:
         if isinstance(case, ScheduleCase):
-            yield from _contradictions(case)
+            for group in range(len(case.groups) + 1):
+                yield from _contradictions(case, group)
     names = {case.name for case in loaded.cases}
     for record in records:
         for name in record.cases:
@@ -40,16 +41,19 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
                 )
 
 
-def _contradictions(case: ScheduleCase) -> Iterable[Problem]:
+def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
-    steps, expected, reference = case.observed_steps, case.expected_values, case.reference
-    need = training(case)
-    numerals = numeral_rounding(case.schedule, need, steps, reference)
+    schedule, steps = case.schedules[group], case.steps_of(group)
+    expected, reference = case.expected_of(group), case.reference_of(group)
+    if np.isnan(expected).all():
+        return
+    need = case.training_of(group)
+    numerals = numeral_rounding(schedule, need, steps, reference)
     own = [(_FLOAT64, REFERENCE_ULP * closeness.spacing(reference, _FLOAT64))]
     for implementation in implementations_of(case):
-        call = express(implementation, case.family, case.schedule, need)
-        if not isinstance(call, Unsupported):
-            room = budget(case.schedule, call, need, steps, reference, implementation)
+        calls = calls_of(case, implementation)
+        if not isinstance(calls, Unsupported):
+            room = budget(schedule, calls[group], need, steps, reference, implementation)
             own.append((np.dtype(implementation.precision), room))
     wrong, allowed = np.ones(len(steps), dtype=bool), np.zeros(len(steps))
     for dtype, derived in own:

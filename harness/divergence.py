@@ -53,7 +53,8 @@ def with_record(
 
 def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     """How a trial differs from what a record says, or nothing."""
-    observation, seen = judgement.observation, record.observed
+    observation = judgement.observation
+    seen = record.look(judgement.trial.case.name)
     if judgement.verdict not in _RECORDABLE or not isinstance(observation, Observation):
         return f"the verdict is {judgement.verdict.value}"
     if observation.raised is not None:
@@ -62,6 +63,8 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
         text = signature_text(observation.signature)
         same = same_signature(text, seen.signature or "")
         return "" if same else f"the signature is {text}"
+    if judgement.verdict is Verdict.ACCEPTED and seen.accepted:
+        return ""
     if seen.values is None:
         return "it gave values"
     if judgement.verdict is Verdict.ACCEPTED and isinstance(judgement.trial.case, ScheduleCase):

@@ -8,7 +8,6 @@ from rich.text import Text
 
 from harness import closeness, listing
 from harness.case import Case, ScheduleCase
-from harness.catalogue import Kind
 from harness.comparison import Comparison
 from harness.console import STYLES
 from harness.errors import NothingSelected, NothingToRun
@@ -17,8 +16,9 @@ from harness.judgement import Judgement
 from harness.load import Loaded
 from harness.observation import Observation
 from harness.plan import Selection, Trial, plan
-from harness.reproducer import script
+from harness.reproducer import advanced, script, written
 from harness.signature import signature_text
+from harness.situation import situation
 from harness.suite import judgements
 from harness.workers import Workers, default_environments
 
@@ -45,7 +45,8 @@ def explain(
     selection.check([case])
     with Workers(default_environments()) as workers:
         environments = workers.environments()
-        planned = plan([case], environments)
+        # Who names a target may mean any mode; without one, those of a plain run are enough.
+        planned = plan([case], environments, full=target != "*")
         trials = [trial for trial in planned if selection.wants(trial)]
         if not trials:
             apis = sorted({trial.implementation.api for trial in planned})
@@ -77,9 +78,11 @@ def _print_case(case: Case, out: Console) -> None:
     _line(out, f"  source: {case.source}")
     _line(out, f"  file: {case.file}:{case.line}")
     if isinstance(case, ScheduleCase):
-        terms = case.schedule.model_dump(exclude_defaults=True)
+        terms = case.schedule.model_dump(exclude_unset=True, by_alias=True)
         shown = ", ".join(f"{name}={value!r}" for name, value in terms.items())
         _line(out, f"  schedule: {case.family}({shown}), {case.steps_per_epoch} steps per epoch")
+        for line in situation(case):
+            _line(out, f"  {line}")
 
 
 def _print_judgement(judgement: Judgement, out: Console) -> None:
@@ -118,15 +121,10 @@ def _print_judgement(judgement: Judgement, out: Console) -> None:
 
 def call_text(trial: Trial) -> str:
     """The call as a user would write it, and how it is advanced."""
-    name = trial.implementation.api.rpartition(".")[2]
-    if trial.call is None:
-        return f"inspect.signature({name})"
-    arguments = [f"{key}={value!r}" for key, value in trial.call.arguments.items()]
-    if trial.implementation.kind is not Kind.SCHEDULER:
-        return f"{name}({', '.join(arguments)})"
-    when = "epoch" if trial.call.per_epoch else "update"
-    lead = f"SGD(..., lr={trial.call.base_lr!r}); {name}(optimizer, "
-    return f"{lead}{', '.join(arguments)}); step() after each {when}"
+    if trial.call is None or trial.call.base_lr is None:
+        return written(trial)
+    optimizer = f"{trial.training.optimizer}(..., lr={trial.call.base_lr!r})"
+    return f"{optimizer}; {written(trial)}; {advanced(trial)}"
 
 
 def _table(comparison: Comparison) -> str:

@@ -13,6 +13,7 @@ from harness.comparison import (
     Comparison,
     compare,
     contradictions,
+    group_of,
     precision_due,
 )
 from harness.divergence import with_record
@@ -62,11 +63,18 @@ def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) 
     if case.expected.raises is not None:
         verdict, reasons = _exception_due(case.expected, observation)
         return Judgement(trial, verdict, reasons, observation=observation)
+    if case.expected.accepted:
+        if observation.raised is None:
+            return Judgement(trial, Verdict.CONFORMS, observation=observation)
+        reasons = (f"raised {observation.raised} where nothing was to be raised",)
+        return Judgement(trial, Verdict.REFUSED, reasons, observation=observation)
     comparisons = tuple(
         compare(trial, case, name, sequence) for name, sequence in observation.sequences.items()
     )
     judged = Judgement(trial, Verdict.CONFORMS, (), comparisons, observation)
-    broken = [text for c in comparisons if c.name == REPORTED for text in contradictions(c)]
+    broken = [
+        text for c in comparisons if c.name.startswith(REPORTED) for text in contradictions(c)
+    ]
     if broken:
         return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),))
     if observation.raised is not None:
@@ -92,7 +100,12 @@ def _exception_due(due: Expected, observation: Observation) -> tuple[Verdict, tu
 def _faults(
     trial: Trial, case: ScheduleCase, observation: Observation, comparisons: Items[Comparison]
 ) -> Iterable[str]:
-    for name in (REPORTED, APPLIED):
+    names = [
+        f"{kind} {group}" if group else kind
+        for group in range(len(case.groups) + 1)
+        for kind in (REPORTED, APPLIED)
+    ]
+    for name in names:
         sequence = observation.sequences.get(name)
         due = precision_due(trial.implementation, name)
         if sequence is None:
@@ -100,7 +113,7 @@ def _faults(
         elif sequence.precision != due:
             yield f"the {name} rate is {sequence.precision}, not {due}"
     for comparison in comparisons:
-        asked = len(case.observed_steps)
+        asked = len(case.steps_of(group_of(comparison.name)))
         if comparison.length > asked:
             yield f"{comparison.length} {comparison.name} rates for {asked} steps"
         if comparison.first:

@@ -90,9 +90,27 @@ def check(paths: Iterable[Path]) -> tuple[Loaded, list[Problem]]:
         file = _load_file(path, problems)
         if file is not None:
             cases += file.cases
+            cases += _expanded(file, problems)
             divergences += file.known_divergences
     problems += _duplicate_names(cases) + _duplicate_names(divergences)
     return Loaded(tuple(cases), tuple(divergences)), sorted(problems)
+
+
+def _expanded(file: CaseFile, problems: list[Problem]) -> Iterator[Case]:
+    """The cases that the validations of a file stand for."""
+    for validation in file.validations:
+        for content in validation.expanded():
+            try:
+                (case,) = CaseFile.model_validate({"format": 1, "cases": [content]}).cases
+            except ValidationError as error:
+                detail = error.errors(include_url=False)[0]
+                key = _key(tuple(part for part in detail["loc"][3:]))
+                what, remedy = _wording(detail, detail["loc"][-1])
+                where = f"{content['name']}: {key}"
+                problems.append(Problem(validation.file, validation.line, where, what, remedy))
+                break
+            case.located(validation.file, validation.line)
+            yield case
 
 
 def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
@@ -130,7 +148,7 @@ def _load_file(path: Path, problems: list[Problem]) -> CaseFile | None:
         except ValidationError as error:
             source.explain(error)
         else:
-            for group in ("cases", "known_divergences"):
+            for group in ("cases", "validations", "known_divergences"):
                 for index, item in enumerate(getattr(file, group)):
                     item.located(source.file, source.lines[(group, index)])
     problems += source.problems

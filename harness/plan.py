@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from harness.case import Case, ScheduleCase, SurfaceCase
@@ -16,7 +16,9 @@ from harness.catalogue import (
     Training,
     Unsupported,
     express,
+    grouped,
     mappings,
+    unfit,
 )
 from harness.errors import UnknownName
 from harness.verdict import Verdict
@@ -72,7 +74,8 @@ class Skip:
 class Trial:
     """One case × one implementation × one target.
 
-    `call` is None for a surface case, and where the trial is skipped.
+    `call` is None for a surface case, and where the trial is skipped; `groups` are the calls of the
+    parameter groups beside the first.
     """
 
     case: Case
@@ -80,6 +83,7 @@ class Trial:
     target: Target
     call: Call | None = None
     skip: Skip | None = None
+    groups: tuple[Call, ...] = ()
 
     @property
     def id(self) -> str:
@@ -142,11 +146,20 @@ def training(case: Case) -> Training:
     """How many updates the case needs, and how many of them make an epoch."""
     if isinstance(case, SurfaceCase):
         return Training(updates=0, steps_per_epoch=1)
-    return Training(int(case.observed_steps[-1]) + 1, case.steps_per_epoch)
+    return case.training
 
 
-def plan(cases: Iterable[Case], environments: Iterable[Environment]) -> list[Trial]:
-    """Every trial of `cases`, those that cannot run among them."""
+def plan(
+    cases: Iterable[Case], environments: Iterable[Environment], full: bool = False
+) -> list[Trial]:
+    """Every trial of `cases`, those that cannot run among them.
+
+    Args:
+        cases: what to try.
+        environments: where to try it.
+        full: in every execution mode, and not only in the first of each API and in those that a
+            case asks for.
+    """
     environments = list(environments)
     return [
         _trial(case, implementation, target, environment)
@@ -154,7 +167,7 @@ def plan(cases: Iterable[Case], environments: Iterable[Environment]) -> list[Tri
         for implementation in implementations_of(case)
         for environment in environments
         if environment.framework == implementation.framework
-        for target in _targets(case, implementation, environment)
+        for target in _targets(case, implementation, environment, full)
     ]
 
 
@@ -169,16 +182,22 @@ def implementations_of(case: Case) -> list[Implementation]:
     return [IMPLEMENTATIONS[name] for name in names]
 
 
-def _targets(case: Case, implementation: Implementation, environment: Environment) -> list[Target]:
+def _targets(
+    case: Case, implementation: Implementation, environment: Environment, full: bool
+) -> list[Target]:
     """Devices × modes; a signature is the same in all of them, so one is enough."""
     if environment.failure:
         return [Target(environment.name, "-", "-")]
-    targets = [
+    if isinstance(case, SurfaceCase):
+        return [Target(environment.name, environment.devices[0], implementation.modes[0])]
+    asked = [mode for mode in implementation.modes if mode in (case.modes or ())]
+    # How an argument is checked has nothing to do with the mode.
+    every = full and case.dimension != "validation"
+    return [
         Target(environment.name, device, mode)
         for device in environment.devices
-        for mode in implementation.modes
+        for mode in (implementation.modes if every else asked or implementation.modes[:1])
     ]
-    return targets[:1] if isinstance(case, SurfaceCase) else targets
 
 
 def _trial(
@@ -189,15 +208,33 @@ def _trial(
         return Trial(case, implementation, target, skip=Skip(verdict, environment.failure))
     if isinstance(case, SurfaceCase):
         return Trial(case, implementation, target)
-    need = training(case)
-    call = express(implementation, case.family, case.schedule, need)
-    if not isinstance(call, Unsupported) and need.updates > MAX_DRIVEN:
-        call = _if_closed(implementation, call, need)
-    if isinstance(call, Unsupported):
-        skip = Skip(Verdict.UNSUPPORTED, call.reason)
+    calls = calls_of(case, implementation)
+    if isinstance(calls, Unsupported):
+        skip = Skip(Verdict.UNSUPPORTED, calls.reason)
         return Trial(case, implementation, target, skip=skip)
-    overrides = case.arguments.get(implementation.api, {})
-    return Trial(case, implementation, target, call.overridden(overrides))
+    return Trial(case, implementation, target, calls[0], groups=tuple(calls[1:]))
+
+
+def calls_of(case: ScheduleCase, implementation: Implementation) -> list[Call] | Unsupported:
+    """The calls that express each parameter group's schedule, the first group's first."""
+    need = case.training
+    calls = []
+    for schedule in case.schedules:
+        call = unfit(implementation, need) or express(implementation, case.family, schedule, need)
+        if not isinstance(call, Unsupported) and need.updates > MAX_DRIVEN:
+            call = _if_closed(implementation, call, need)
+        overrides = case.arguments.get(implementation.api, {})
+        if isinstance(call, Unsupported):
+            if not overrides:
+                return call
+            # Arguments for an API that cannot express the schedule are its whole call.
+            wraps = implementation.kind in {Kind.SCHEDULER, Kind.CALLBACK}
+            call = Call({}, schedule.base_lr if wraps else None, schedule.per_epoch)
+        call = call.overridden(overrides)
+        if call.base_lr is not None and case.optimizer_lr is not None:
+            call = replace(call, base_lr=case.optimizer_lr)
+        calls.append(call)
+    return grouped(implementation, calls, [group.added_at for group in case.groups])
 
 
 def _if_closed(implementation: Implementation, call: Call, need: Training) -> Call | Unsupported:

@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conform", "conformance of learning-rate schedules")
     group.addoption("--implementation", action="append", default=[], help="only this API (glob)")
     group.addoption("--target", action="append", default=[], help="only this target (glob)")
+    group.addoption("--full", action="store_true", help="in every execution mode")
     group.addoption("--report", type=Path, help="folder for the report [reports/latest]")
     group.addoption(
         "--time-limit", type=float, default=TIME_LIMIT, help="seconds that one trial may take"
@@ -103,7 +104,10 @@ class _Session:
         wanted = Selection(
             implementations=self.selection.implementations, targets=self.selection.targets
         )
-        return [trial for trial in plan([case], self.environments) if wanted.wants(trial)]
+        return [trial for trial in self._plan(case) if wanted.wants(trial)]
+
+    def _plan(self, case: Case) -> list[Trial]:
+        return plan([case], self.environments, self._config.getoption("full"))
 
     def judgement(self, item: TrialItem) -> Judgement:
         """The judgement on one item; the frameworks are ahead with those that come later."""
@@ -141,6 +145,7 @@ class _Session:
             judgements=done,
             records=tuple(self._records),
             stopped_early=len(done) < len(items),
+            full=self._config.getoption("full"),
             incidents=tuple(self._workers.incidents),
         )
         try:

@@ -29,6 +29,7 @@ class Run:
     judgements: tuple[Judgement, ...]
     records: tuple[KnownDivergence, ...]
     stopped_early: bool
+    full: bool = False
     incidents: tuple[str, ...] = ()
 
     @property
@@ -70,6 +71,7 @@ def run(
     selection: Selection | None = None,
     listener: Listener | None = None,
     fail_fast: bool = False,
+    full: bool = False,
 ) -> Run:
     """Run every selected trial of the loaded cases in workers that have been started.
 
@@ -82,7 +84,7 @@ def run(
     environments = workers.environments()
     if all(environment.failure for environment in environments):
         raise NothingToRun(_why_nothing(environments))
-    planned = plan(loaded.cases, environments)
+    planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
     if not trials:
         raise NothingSelected(
@@ -105,6 +107,7 @@ def run(
         judgements=done,
         records=loaded.known_divergences,
         stopped_early=len(done) < len(trials),
+        full=full,
         incidents=tuple(workers.incidents),
     )
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
+from harness.catalogue import Made, Named
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import TIME_LIMIT, Environment, Trial
 
@@ -288,20 +289,47 @@ def request(trial: Trial) -> dict[str, Any]:
     case, implementation = trial.case, trial.implementation
     if not isinstance(case, ScheduleCase) or trial.call is None:
         return {"ask": "signature", "api": implementation.api}
+    training = trial.training
+    joins = [0, *(group.added_at for group in case.groups)]
     return {
         "ask": "rates",
         "api": implementation.api,
         "kind": implementation.kind.value,
-        "arguments": trial.call.arguments,
-        "base_lr": trial.call.base_lr,
+        "arguments": _sendable(trial.call.arguments),
+        "groups": [
+            {
+                "base_lr": call.base_lr,
+                "arguments": _sendable(call.arguments),
+                "added_at": added_at,
+            }
+            for call, added_at in zip((trial.call, *trial.groups), joins, strict=True)
+        ],
         "per_epoch": trial.call.per_epoch,
-        "steps_per_epoch": trial.training.steps_per_epoch,
-        "updates": trial.training.updates,
+        "metrics": list(trial.call.metrics),
+        "steps_per_epoch": training.steps_per_epoch,
+        "updates": training.updates,
+        "optimizer": training.optimizer,
+        "stepping": training.stepping,
+        "changes": training.changes,
+        "resume": training.resume and {"at": training.resume.at, "by": training.resume.by},
         "ranges": _ranges(case.observed_steps.tolist()),
         "applied_precision": implementation.applied_precision.value,
         "device": trial.target.device,
         "mode": trial.target.mode,
     }
+
+
+def _sendable(value: Any) -> Any:
+    """An argument as plain values: parts and functions as what an adapter makes them of."""
+    if isinstance(value, dict):
+        return {name: _sendable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sendable(item) for item in value]
+    if isinstance(value, Made):
+        return {"api": value.api, "arguments": _sendable(value.arguments)}
+    if isinstance(value, Named):
+        return {"function": value.name, "a": value.a, "values": list(value.values)}
+    return value
 
 
 def _ranges(steps: list[int]) -> list[list[int]]:

@@ -3,11 +3,57 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any, Callable
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.nn.learning_rate_schedule import LearningRateSchedule
+
+# Settings under which a gradient of 1 moves a weight by the rate (with nn.Momentum, by known
+# multiples of it).
+SMALL = 1e-12
+OPTIMIZERS: dict[str, Any] = {
+    "SGD": ("SGD", {}),
+    "Momentum": ("Momentum", {"momentum": 0.5}),
+    "Adam": ("Adam", {"beta1": SMALL, "beta2": SMALL, "eps": SMALL}),
+    "AdamW": ("AdamWeightDecay", {"beta1": SMALL, "beta2": SMALL, "eps": SMALL}),
+}
+EXPERIMENTAL: dict[str, Any] = {
+    "SGD": ("SGD", {}),
+    "Momentum": ("SGD", {"momentum": 0.5, "dampening": 0.5}),
+    "Adam": ("Adam", {"betas": (SMALL, SMALL), "eps": SMALL}),
+    "AdamW": ("AdamW", {"betas": (SMALL, SMALL), "eps": SMALL, "weight_decay": 0.0}),
+}
+FUNCTIONS = {
+    "power": lambda a, values: lambda t: a**t,
+    "inverse": lambda a, values: lambda t: 1 / (1 + a * t),
+    "inverse_sqrt": lambda a, values: lambda t: (1 + a * t) ** -0.5,
+    "constant": lambda a, values: lambda t: a,
+    "table": lambda a, values: lambda t: values[min(int(t), len(values) - 1)],
+}
+
+
+class OneAfterAnother(LearningRateSchedule):
+    """A user's own schedule: the part of the present step, with the steps since its milestone."""
+
+    def __init__(self, schedules: list[Any], milestones: list[int]) -> None:
+        super().__init__()
+        self.first = schedules[0]
+        self.rest = nn.CellList(schedules[1:])
+        self.milestones = milestones
+
+    def construct(self, global_step: Any) -> Any:
+        rate = self.first(global_step)
+        for index, part in enumerate(self.rest):
+            begins = self.milestones[index]
+            since = ops.maximum(global_step - begins, 0)
+            rate = ops.select(global_step >= begins, part(since), rate)
+        return rate
+
+
+OWN = {"mindspore.nn.learning_rate_schedule.LearningRateSchedule": OneAfterAnother}
 
 
 def describe() -> dict[str, Any]:
@@ -31,96 +77,313 @@ def describe() -> dict[str, Any]:
 
 
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
-    """Drive a list function, a Cell or an experimental scheduler, and report both rates."""
+    """Drive a list function, a Cell, an experimental scheduler or a callback; report both rates."""
     ms.set_context(mode=ms.GRAPH_MODE if request["mode"] == "graph" else ms.PYNATIVE_MODE)
     device = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}[request["device"]]
     if ms.get_context("device_target") != device:
         ms.set_context(device_target=device)
-    drive = {"scheduler": _scheduler, "list": _list, "cell": _cell}[request["kind"]]
-    drive(_resolve(request["api"]), request, report)
+    drive = {"scheduler": _scheduler, "list": _list, "cell": _cell, "callback": _callback}
+    drive[request["kind"]](request, report)
 
 
-def _scheduler(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
-    """Step an experimental scheduler and a plain SGD optimizer through a training."""
-    from mindspore.experimental import optim
-
-    weight = _weight(request)
-    optimizer = optim.SGD([weight], lr=request["base_lr"])
-    scheduler = api(optimizer, **request["arguments"])
-    reported = []
-    slots = {step: slot for slot, step in enumerate(request["steps"])}
+def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
+    """Step an experimental scheduler and optimizer through a training."""
+    seen = _Seen(request)
     try:
+        training = _Training(request)
+        training.begin()
         for update in range(request["updates"]):
-            slot = slots.get(update)
-            if slot is not None:
-                reported.append(_fetched(scheduler.get_last_lr()[0]))
-            optimizer(_gradient(request, slot))
-            if not request["per_epoch"] or (update + 1) % request["steps_per_epoch"] == 0:
-                scheduler.step()
+            training.join(update)
+            if request["resume"] and update == request["resume"]["at"]:
+                training.resume()
+            if update in request["changes"]:
+                ops.assign(training.optimizer.param_groups[0]["lr"], request["changes"][update])
+            if seen.wants(update):
+                seen.report([_fetched(rate) for rate in training.scheduler.get_last_lr()])
+                training.put_to_zero()
+            training.step()
+            if seen.wants(update):
+                seen.apply([-weight.asnumpy()[0] for weight in training.weights])
+            training.advance(update)
     finally:
-        report("reported", np.array(reported))
-        report("applied", _moved(weight)[: len(reported)])
+        seen.send(report)
 
 
-def _list(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
+class _Seen:
+    """The rates of each group, as they come in."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._wanted = set(request["steps"])
+        self._precision = request["applied_precision"]
+        self.reported: list[list[Any]] = [[] for _ in request["groups"]]
+        self.applied: list[list[Any]] = [[] for _ in request["groups"]]
+
+    def wants(self, update: int) -> bool:
+        return update in self._wanted
+
+    def report(self, rates: list[Any]) -> None:
+        for seen, rate in zip(self.reported, rates):
+            seen.append(rate)
+
+    def apply(self, rates: list[Any]) -> None:
+        for seen, rate in zip(self.applied, rates):
+            seen.append(rate)
+
+    def send(self, report: Callable[[str, Any], None]) -> None:
+        for number in range(len(self.reported)):
+            suffix = " %d" % number if number else ""
+            report("reported" + suffix, np.array(self.reported[number]))
+            report("applied" + suffix, np.array(self.applied[number], dtype=self._precision))
+
+
+class _Training:
+    """Weights, experimental optimizer and scheduler, and what happens to them."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.metrics = iter(request["metrics"])
+        self.weights: list[Any] = []
+        self.optimizer: Any = None
+        self.scheduler: Any = None
+        self.step: Any = None
+
+    def begin(self) -> None:
+        present = [group for group in self.request["groups"] if group["added_at"] == 0]
+        self._make([{"lr": group["base_lr"]} for group in present], {})
+
+    def join(self, update: int) -> None:
+        for group in self.request["groups"]:
+            if update and group["added_at"] == update:
+                self.weights.append(_weight(self.request, len(self.weights)))
+                added = {"params": [self.weights[-1]], "lr": group["base_lr"]}
+                self.optimizer.add_param_group(added)
+                self.step = _stepped(self.optimizer, self.weights, self.request["mode"])
+
+    def resume(self) -> None:
+        """Go on with new objects; there is no state_dict, only the number of the last epoch."""
+        kept = [
+            {"lr": float(group["lr"].asnumpy()), "initial_lr": group["initial_lr"]}
+            for group in self.optimizer.param_groups
+        ]
+        done = int(self.scheduler.last_epoch.asnumpy())
+        self._make(kept, {"last_epoch": done - 1})
+
+    def _make(self, groups: list[dict[str, Any]], more: dict[str, Any]) -> None:
+        from mindspore.experimental import optim
+
+        self.weights = [_weight(self.request, number) for number in range(len(groups))]
+        name, settings = EXPERIMENTAL[self.request["optimizer"]]
+        made = [dict(g, params=[weight]) for g, weight in zip(groups, self.weights)]
+        self.optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
+        arguments: dict[str, Any] = dict(self.request["arguments"], **more)
+        self.scheduler = _made(self.request["api"], arguments, self.optimizer)
+        self.step = _stepped(self.optimizer, self.weights, self.request["mode"])
+
+    def put_to_zero(self) -> None:
+        _put_to_zero(self.weights, self.request)
+
+    def advance(self, update: int) -> None:
+        if self.request["per_epoch"] and (update + 1) % self.request["steps_per_epoch"]:
+            return
+        if self.request["metrics"]:
+            self.scheduler.step(next(self.metrics))
+        elif self.request["stepping"] == "epoch":
+            done = update + 1
+            if self.request["per_epoch"]:
+                done //= self.request["steps_per_epoch"]
+            self.scheduler.step(done)
+        else:
+            self.scheduler.step()
+
+
+def _list(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Make the list, and let an optimizer look its rates up."""
-    rates = api(**request["arguments"])
-    wanted = [step for step in request["steps"] if step < len(rates)]
-    extra = rates[request["updates"] :]
-    report("reported", np.array([rates[step] for step in wanted] + extra))
-    _apply(rates, request, report)
+    made = [_made(request["api"], group["arguments"], None) for group in request["groups"]]
+    for number, rates in enumerate(made):
+        wanted = [step for step in request["steps"] if step < len(rates)]
+        extra = list(rates[request["updates"] :])
+        suffix = " %d" % number if number else ""
+        report("reported" + suffix, np.array([rates[step] for step in wanted] + extra))
+    _look_up(made, request, report)
 
 
-def _cell(api: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
-    """Call the Cell at each step, and give it to an optimizer."""
-    cell = api(**request["arguments"])
-    reported = []
-    try:
-        for step in request["steps"]:
-            reported.append(_fetched(cell(Tensor(step, ms.int32))))
-    finally:
-        report("reported", np.array(reported))
-    _apply(cell, request, report)
+def _cell(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
+    """Call the Cell at each step, or once with all of them, and give it to an optimizer."""
+    cells = [_made(request["api"], group["arguments"], None) for group in request["groups"]]
+    for number, cell in enumerate(cells):
+        reported = []
+        try:
+            if request["mode"] == "vector":
+                steps = Tensor(np.array(request["steps"], dtype=np.int32))
+                reported = list(cell(steps).asnumpy())
+            else:
+                for step in request["steps"]:
+                    reported.append(_fetched(cell(Tensor(step, ms.int32))))
+        finally:
+            report("reported%s" % (" %d" % number if number else ""), np.array(reported))
+    _look_up(cells, request, report)
 
 
-def _apply(learning_rate: Any, request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
-    """Let `mindspore.nn.SGD` move a weight; jump over the steps that are not observed.
+def _look_up(
+    schedules: list[Any], request: dict[str, Any], report: Callable[[str, Any], None]
+) -> None:
+    """Let an optimizer of `mindspore.nn` move weights; jump over the steps that are not observed.
 
     Its `global_step` counts the updates made, and a checkpoint restores it: that is the jump.
     """
-    weight = _weight(request)
-    optimizer = nn.SGD([weight], learning_rate=learning_rate)
+    optimizer, weights = _optimizer(schedules, request)
+    step_once = _stepped(optimizer, weights, request["mode"])
+    seen, resume = _Seen(request), request["resume"]
     expected = done = 0
     try:
-        for slot, step in enumerate(request["steps"]):
+        for step in request["steps"]:
+            if resume and expected == resume["at"]:
+                ms.save_checkpoint(optimizer, "optimizer.ckpt")
+                optimizer, weights = _optimizer(schedules, request)
+                ms.load_param_into_net(optimizer, ms.load_checkpoint("optimizer.ckpt"))
+                os.remove("optimizer.ckpt")
+                step_once = _stepped(optimizer, weights, request["mode"])
             if step != expected:
-                ms.ops.assign(optimizer.global_step, Tensor([step], ms.int32))
-            optimizer(_gradient(request, slot))
-            expected, done = step + 1, slot + 1
+                ops.assign(optimizer.global_step, Tensor([step], ms.int32))
+            _put_to_zero(weights, request)
+            step_once()
+            seen.apply(_rates_of(weights, request["optimizer"], done))
+            done += 1
+            expected = step + 1
     finally:
-        report("applied", _moved(weight)[:done])
+        for number, rates in enumerate(seen.applied):
+            suffix = " %d" % number if number else ""
+            report("applied" + suffix, np.array(rates, dtype=request["applied_precision"]))
 
 
-def _weight(request: dict[str, Any]) -> Any:
-    """One element for each observed step, so that none has to be reset during the training.
-
-    (In 2.10.0 the optimizer does not see every way to reset a Parameter, and a Tensor given to
-    `assign` may share its memory with the Parameter from then on.)
-    """
-    zeros = np.zeros(len(request["steps"]), dtype=request["applied_precision"])
-    return Parameter(Tensor(zeros), name="weight")
-
-
-def _gradient(request: dict[str, Any], slot: int | None) -> tuple[Any]:
-    """1 for the element of this step and 0 for the others: the element moves by minus the rate."""
-    gradient = np.zeros(len(request["steps"]), dtype=request["applied_precision"])
-    if slot is not None:
-        gradient[slot] = 1
-    return (Tensor(gradient),)
+def _optimizer(schedules: list[Any], request: dict[str, Any]) -> tuple[Any, list[Any]]:
+    weights = [_weight(request, number) for number in range(len(schedules))]
+    name, settings = OPTIMIZERS[request["optimizer"]]
+    if len(schedules) == 1:
+        return getattr(nn, name)(weights, learning_rate=schedules[0], **settings), weights
+    groups = [{"params": [w], "lr": rate} for w, rate in zip(weights, schedules)]
+    return getattr(nn, name)(groups, learning_rate=schedules[0], **settings), weights
 
 
-def _moved(weight: Any) -> Any:
-    return -weight.asnumpy()
+def _stepped(optimizer: Any, weights: list[Any], mode: str) -> Callable[[], Any]:
+    """One update with gradients of 1, as a call of the optimizer or inside a jitted function."""
+    gradients = tuple(Tensor(np.ones(1, dtype=np.float32)) for _ in weights)
+    if mode != "jit":
+        return lambda: optimizer(gradients)
+
+    @ms.jit
+    def jitted(given: Any) -> Any:
+        return optimizer(given)
+
+    return lambda: jitted(gradients)
+
+
+def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
+    """Train a `Model` whose weight has a gradient of 1, with the callback."""
+    from mindspore import dataset
+    from mindspore.train import Callback, Metric, Model
+
+    class Net(nn.Cell):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = _weight(request, 0)
+
+        def construct(self, x: Any) -> Any:
+            return self.weight.sum() * x
+
+    class Evaluation(nn.Cell):
+        def construct(self, x: Any) -> Any:
+            return x, x, x
+
+    class Given(Metric):
+        def clear(self) -> None:
+            pass
+
+        def update(self, *_: Any) -> None:
+            pass
+
+        def eval(self) -> Any:
+            return next(metrics)
+
+    class Recorder(Callback):
+        def on_train_step_begin(self, _: Any) -> None:
+            if len(seen.reported[0]) < request["updates"]:
+                _put_to_zero([net.weight], request)
+                seen.report([_fetched(optimizer.learning_rate)])
+
+        def on_train_step_end(self, _: Any) -> None:
+            if len(seen.applied[0]) < request["updates"]:
+                done = len(seen.applied[0])
+                seen.apply(_rates_of([net.weight], request["optimizer"], done))
+
+    length = request["steps_per_epoch"]
+    epochs = -(-request["updates"] // length)
+    metrics, seen, net = iter(request["metrics"]), _Seen(request), Net()
+    name, settings = OPTIMIZERS[request["optimizer"]]
+    optimizer = getattr(nn, name)(
+        net.trainable_params(), learning_rate=request["groups"][0]["base_lr"], **settings
+    )
+    rows = np.ones(length, dtype=np.float32)
+    data = dataset.NumpySlicesDataset(rows, ["x"], shuffle=False, num_parallel_workers=1)
+    arguments = dict(request["arguments"])
+    try:
+        if request["metrics"]:
+            callback = _made(request["api"], dict(arguments, monitor="given"), None)
+            model = Model(
+                net,
+                optimizer=optimizer,
+                metrics={"given": Given()},
+                eval_network=Evaluation(),
+                eval_indexes=[0, 1, 2],
+            )
+            model.fit(epochs, data, data, dataset_sink_mode=False, callbacks=[Recorder(), callback])
+        else:
+            factor = _argument(arguments.pop("learning_rate_function"), None)
+            arguments["learning_rate_function"] = lambda rate, step: rate * factor(step)
+            callback = _made(request["api"], arguments, None)
+            model = Model(net, optimizer=optimizer)
+            model.train(epochs, data, dataset_sink_mode=False, callbacks=[Recorder(), callback])
+    finally:
+        wanted = request["steps"]
+        for rates in (*seen.reported, *seen.applied):
+            rates[:] = [rates[step] for step in wanted if step < len(rates)]
+        seen.send(report)
+
+
+def _made(api: str, arguments: dict[str, Any], optimizer: Any) -> Any:
+    """Call an API, its parts first."""
+    made = {name: _argument(value, optimizer) for name, value in arguments.items()}
+    target = OWN.get(api) or _resolve(api)
+    return target(**made) if optimizer is None else target(optimizer, **made)
+
+
+def _argument(value: Any, optimizer: Any) -> Any:
+    if isinstance(value, list):
+        return [_argument(item, optimizer) for item in value]
+    if isinstance(value, dict) and "api" in value:
+        return _made(value["api"], value["arguments"], optimizer)
+    if isinstance(value, dict) and "function" in value:
+        return FUNCTIONS[value["function"]](value["a"], value["values"])
+    return value
+
+
+def _weight(request: dict[str, Any], number: int) -> Any:
+    zeros = np.zeros(1, dtype=request["applied_precision"])
+    return Parameter(Tensor(zeros), name="weight_%d" % number)
+
+
+def _rates_of(weights: list[Any], optimizer: str, done: int) -> list[Any]:
+    """How far the weights moved from 0; nn.Momentum moves them by a known multiple of the rate."""
+    moved = [-weight.asnumpy()[0] for weight in weights]
+    if optimizer == "Momentum":
+        return [rate / np.float32(2 - 0.5**done) for rate in moved]
+    return moved
+
+
+def _put_to_zero(weights: list[Any], request: dict[str, Any]) -> None:
+    """By a new Tensor each time: the Parameter may share its memory from then on (2.10.0)."""
+    for weight in weights:
+        ops.assign(weight, Tensor(np.zeros(1, dtype=request["applied_precision"])))
 
 
 def _fetched(rate: Any) -> Any:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import io
 from typing import Any, Callable
 
 import numpy as np
 import torch
+
+OPTIMIZERS: dict[str, Any] = {
+    # Settings under which a gradient of 1 moves a weight by the rate.
+    "SGD": (torch.optim.SGD, {}),
+    "Momentum": (torch.optim.SGD, {"momentum": 0.5, "dampening": 0.5}),
+    "Adam": (torch.optim.Adam, {"betas": (0.0, 0.0), "eps": 0.0}),
+    "AdamW": (torch.optim.AdamW, {"betas": (0.0, 0.0), "eps": 0.0, "weight_decay": 0.0}),
+}
+FUNCTIONS = {
+    "power": lambda a, values: lambda t: a**t,
+    "inverse": lambda a, values: lambda t: 1 / (1 + a * t),
+    "inverse_sqrt": lambda a, values: lambda t: (1 + a * t) ** -0.5,
+    "constant": lambda a, values: lambda t: a,
+    "table": lambda a, values: lambda t: values[min(int(t), len(values) - 1)],
+}
 
 
 def describe() -> dict[str, Any]:
@@ -34,33 +50,147 @@ def describe() -> dict[str, Any]:
 
 
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
-    """Step a scheduler and a plain SGD optimizer through a training, and report both rates.
+    """Step a scheduler and an optimizer through a training, and report both rates.
 
-    The gradient is 1 and the weight starts at 0 before each observed update, so after it the
-    weight is exactly minus the applied rate.
+    The gradient is 1 and each group's weight is put to 0 before each observed update, so after it
+    the weight is exactly minus the rate that was applied.
     """
-    dtype = getattr(torch, request["applied_precision"])
-    weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype, device=request["device"]))
-    weight.grad = torch.ones_like(weight)
-    optimizer = torch.optim.SGD([weight], lr=request["base_lr"])
-    scheduler = _resolve(request["api"])(optimizer, **request["arguments"])
-
-    reported, applied = [], []
+    training = _Training(request)
+    reported: list[list[Any]] = [[] for _ in request["groups"]]
+    applied: list[list[float]] = [[] for _ in request["groups"]]
     wanted = set(request["steps"])
+    changes = request["changes"]
     try:
+        training.begin()
         for update in range(request["updates"]):
+            training.join(update)
+            if request["resume"] and update == request["resume"]["at"]:
+                training.resume(request["resume"]["by"])
+            if update in changes:
+                training.optimizer.param_groups[0]["lr"] = changes[update]
             if update in wanted:
-                reported.append(scheduler.get_last_lr()[0])
+                rates = training.rates()
+                for seen, rate in zip(reported, rates):
+                    seen.append(rate.clone() if isinstance(rate, torch.Tensor) else rate)
                 with torch.no_grad():
-                    weight.zero_()
-            optimizer.step()
+                    for weight in training.weights:
+                        weight.zero_()
+            training.optimizer.step()
             if update in wanted:
-                applied.append(-weight.item())
-            if not request["per_epoch"] or (update + 1) % request["steps_per_epoch"] == 0:
-                scheduler.step()
+                for seen, weight in zip(applied, training.weights):
+                    seen.append(-weight.item())
+            training.advance(update)
     finally:
-        report("reported", _rates(reported))
-        report("applied", np.array(applied, dtype=request["applied_precision"]))
+        for number in range(len(reported)):
+            suffix = " %d" % number if number else ""
+            report("reported" + suffix, _rates(reported[number]))
+            moved = np.array(applied[number], dtype=request["applied_precision"])
+            report("applied" + suffix, moved)
+
+
+class _Training:
+    """Weights, optimizer and scheduler, and what happens to them."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.metrics = iter(request["metrics"])
+        self.weights: list[Any] = []
+        self.optimizer: Any = None
+        self.scheduler: Any = None
+
+    def begin(self) -> None:
+        present = [group for group in self.request["groups"] if group["added_at"] == 0]
+        self.weights = [self._weight() for _ in present]
+        rates = [group["base_lr"] for group in present]
+        self.optimizer = self._optimizer(
+            [{"params": [weight], "lr": rate} for weight, rate in zip(self.weights, rates)]
+        )
+        self.scheduler = self._scheduler({})
+
+    def join(self, update: int) -> None:
+        """Add the groups that join before this update."""
+        for group in self.request["groups"]:
+            if update and group["added_at"] == update:
+                self.weights.append(self._weight())
+                added = {"params": [self.weights[-1]], "lr": group["base_lr"]}
+                self.optimizer.add_param_group(added)
+
+    def resume(self, by: str) -> None:
+        """Go on with new objects."""
+        old, states = self.optimizer, [self.optimizer.state_dict(), self.scheduler.state_dict()]
+        if by == "checkpoint":
+            file = io.BytesIO()
+            torch.save(states, file)
+            file.seek(0)
+            states = torch.load(file)
+        if by == "last_epoch":
+            keys = ("lr", "initial_lr")
+            kept = [{key: group[key] for key in keys} for group in old.param_groups]
+            done = self.scheduler.last_epoch
+            self.weights = [self._weight() for _ in kept]
+            groups: list[dict[str, Any]] = [
+                dict(k, params=[weight]) for k, weight in zip(kept, self.weights)
+            ]
+            self.optimizer = self._optimizer(groups)
+            # The scheduler steps once as it is made, so it is told of one epoch fewer.
+            self.scheduler = self._scheduler({"last_epoch": done - 1})
+            return
+        self.begin()
+        self.optimizer.load_state_dict(states[0])
+        self.scheduler.load_state_dict(states[1])
+
+    def advance(self, update: int) -> None:
+        """`scheduler.step()`, where it is due after this update."""
+        if self.request["per_epoch"] and (update + 1) % self.request["steps_per_epoch"]:
+            return
+        if self.request["metrics"]:
+            self.scheduler.step(next(self.metrics))
+        elif self.request["stepping"] == "epoch":
+            done = update + 1
+            if self.request["per_epoch"]:
+                done //= self.request["steps_per_epoch"]
+            self.scheduler.step(done)
+        else:
+            self.scheduler.step()
+
+    def rates(self) -> list[Any]:
+        """What the framework says; what happens from outside, the groups know first."""
+        joined = any(group["added_at"] for group in self.request["groups"])
+        if self.request["changes"] or joined:
+            return [group["lr"] for group in self.optimizer.param_groups]
+        return list(self.scheduler.get_last_lr())
+
+    def _weight(self) -> Any:
+        dtype = getattr(torch, self.request["applied_precision"])
+        weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype, device=self.request["device"]))
+        weight.grad = torch.ones_like(weight)
+        return weight
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> Any:
+        make, settings = OPTIMIZERS[self.request["optimizer"]]
+        return make(groups, lr=groups[0]["lr"], **settings)
+
+    def _scheduler(self, more: dict[str, Any]) -> Any:
+        arguments: dict[str, Any] = dict(self.request["arguments"], **more)
+        return _made(self.request["api"], arguments, self.optimizer)
+
+
+def _made(api: str, arguments: dict[str, Any], optimizer: Any) -> Any:
+    """Build a scheduler, its parts first."""
+    made = {name: _argument(value, optimizer) for name, value in arguments.items()}
+    if api.endswith(".ChainedScheduler"):
+        return _resolve(api)(**made)
+    return _resolve(api)(optimizer, **made)
+
+
+def _argument(value: Any, optimizer: Any) -> Any:
+    if isinstance(value, list):
+        return [_argument(item, optimizer) for item in value]
+    if isinstance(value, dict) and "api" in value:
+        return _made(value["api"], value["arguments"], optimizer)
+    if isinstance(value, dict) and "function" in value:
+        return FUNCTIONS[value["function"]](value["a"], value["values"])
+    return value
 
 
 def _rates(values: list[Any]) -> Any:

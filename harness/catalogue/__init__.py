@@ -6,9 +6,11 @@ terms into the call of one API.
 
 from __future__ import annotations
 
+from harness.catalogue.call import Made, Named, Resume
 from harness.catalogue.facts import IMPLEMENTATIONS
 from harness.catalogue.mapping import Call, Mapping, Training, Unsupported, express, mappings
 from harness.catalogue.model import Form, Implementation, Kind, Precision
+from harness.catalogue.situations import grouped, unfit
 
 __all__ = [
     "IMPLEMENTATIONS",
@@ -16,10 +18,15 @@ __all__ = [
     "Form",
     "Implementation",
     "Kind",
+    "Made",
     "Mapping",
+    "Named",
     "Precision",
+    "Resume",
     "Training",
     "Unsupported",
     "express",
+    "grouped",
     "mappings",
+    "unfit",
 ]

@@ -7,11 +7,53 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Resume:
+    """The training is broken off before update `at`, and goes on in new objects.
+
+    `by` says what is carried over: the objects' `state_dict`s, a file that the framework writes, or
+    the number of the last epoch with the rates.
+    """
+
+    at: int
+    by: str
+
+
+@dataclass(frozen=True)
 class Training:
-    """The training around a schedule: how many updates it makes, and how many of them an epoch."""
+    """The training around a schedule.
+
+    Attributes:
+        updates: how many it makes.
+        steps_per_epoch: how many of them make an epoch.
+        optimizer: which one, by the name that both frameworks have for it.
+        stepping: `plain`, or `epoch` where `step(epoch)` is told the count.
+        changes: rates that somebody sets from outside, by the update before which it happens.
+        resume: where it is broken off.
+    """
 
     updates: int
     steps_per_epoch: int
+    optimizer: str = "SGD"
+    stepping: str = "plain"
+    changes: dict[int, float] = field(default_factory=dict)
+    resume: Resume | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """An argument that is made by a call of its own: a part of a composition."""
+
+    api: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Named:
+    """An argument that is a function, by its name in the case format."""
+
+    name: str
+    a: float = 1.0
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,17 +61,20 @@ class Call:
     """One call of one API.
 
     Attributes:
-        arguments: keyword arguments, without the optimizer.
+        arguments: keyword arguments, without the optimizer; plain values, `Made`, `Named`, or lists
+            of them.
         base_lr: the rate that a scheduler's optimizer starts with; None where the API takes it.
         per_epoch: whether a scheduler's `step()` is called once an epoch, or after each update.
         derived: arguments that are not parameters of the schedule but computed from them, and so
             rounded once more.
+        metrics: what a metric-driven scheduler is told at each of its steps.
     """
 
     arguments: dict[str, Any]
     base_lr: float | None = None
     per_epoch: bool = False
     derived: frozenset[str] = field(default=frozenset())
+    metrics: tuple[float, ...] = ()
 
     def overridden(self, arguments: dict[str, Any]) -> Call:
         """The same call with some arguments replaced or added."""

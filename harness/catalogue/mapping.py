@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.catalogue import exponential
+from harness.catalogue import driven, exponential, shapes
 from harness.catalogue.call import Call, Training, Unsupported
 from harness.catalogue.model import Implementation
+from harness.catalogue.rows import Row
 from harness.reference import Schedule
 
 __all__ = ["Call", "Mapping", "Training", "Unsupported", "express", "mappings"]
@@ -29,9 +30,29 @@ class Mapping:
     express: Callable[[Any, Training], Call | Unsupported] = field(repr=False)
 
 
+_ROWS: dict[str, list[Row]] = {
+    "constant": shapes.CONSTANT,
+    "cosine": shapes.COSINE,
+    "cyclic": shapes.CYCLIC,
+    "exponential": list(exponential.MAPPINGS),
+    "inverse_time": shapes.INVERSE_TIME,
+    "lambda": driven.LAMBDA,
+    "linear": shapes.LINEAR,
+    "multiplicative": driven.MULTIPLICATIVE,
+    "multistep": shapes.MULTISTEP,
+    "natural_exponential": shapes.NATURAL_EXPONENTIAL,
+    "one_cycle": shapes.ONE_CYCLE,
+    "piecewise": shapes.PIECEWISE,
+    "plateau": driven.PLATEAU,
+    "polynomial": shapes.POLYNOMIAL,
+    "swa": shapes.SWA,
+    "warm_restarts": shapes.WARM_RESTARTS,
+}
+driven.compositions(_ROWS)
+
 _MAPPINGS = {
     (family, api): Mapping(family, api, parameters, exact_when, function)
-    for family, rows in {"exponential": exponential.MAPPINGS}.items()
+    for family, rows in sorted(_ROWS.items())
     for api, parameters, exact_when, function in rows
 }
 

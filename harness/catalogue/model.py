@@ -15,6 +15,8 @@ class Kind(StrEnum):
     """a function that returns the rate of every step, for an optimizer to look up"""
     CELL = "cell"
     """called with the step, by the user or by an optimizer"""
+    CALLBACK = "callback"
+    """given to `Model.train` or `fit`, and changes the optimizer's rate on the way"""
 
 
 class Form(StrEnum):
@@ -55,4 +57,6 @@ class Implementation:
     @property
     def short(self) -> str:
         """`torch.ExponentialLR`: the framework and the last name, for headings."""
-        return f"{self.framework}.{self.api.rpartition('.')[2]}"
+        last = self.api.rpartition(".")[2]
+        module = "experimental." if ".experimental." in self.api else ""
+        return f"{self.framework}.{'train.' if self.kind is Kind.CALLBACK else module}{last}"

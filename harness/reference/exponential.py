@@ -7,10 +7,14 @@ of which are `base_lr * decay_rate ** p` and differ in what `p` is.
 
 from __future__ import annotations
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+from typing import Any
 
+import numpy as np
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
+
+from harness.reference.arithmetic import Arithmetic
 from harness.reference.elementary import MAX_COUNT, Float64, Int64, scaled_power
+from harness.reference.schedule import Chain, Schedule
 
 
 def exponential(
@@ -39,15 +43,12 @@ def exponential(
     return np.asarray(sign * scaled_power(base_lr, decay_rate, whole, parts))
 
 
-class Exponential(BaseModel):
+class Exponential(Schedule):
     """The parameters of exponential decay.
 
     Exactly one of `decay_steps` and `decay_epochs` says how far the decay by `decay_rate` reaches.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    base_lr: FiniteFloat = Field(description="the learning rate at step 0")
     decay_rate: FiniteFloat = Field(
         description="the factor by which the rate changes over decay_steps or decay_epochs"
     )
@@ -85,9 +86,23 @@ class Exponential(BaseModel):
         """Updates or epochs per decay."""
         return self.decay_steps or self.decay_epochs or 1
 
-    def counts(self, steps: Int64, steps_per_epoch: int) -> Int64:
-        """Updates or epochs already made at `steps`; shape as `steps`."""
-        return steps // steps_per_epoch if self.per_epoch else steps
+    def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
+        return n.parameter(self.base_lr) * self._power(count, n)
+
+    def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any]:
+        if self.decay_every > 1 and not self.staircase:
+            root = n.root(self.decay_rate, self.decay_every)
+            return Chain(n.where(count > 0, root, 1.0), n.whole(0), n.whole(0))
+        falls = count % self.decay_every == 0
+        rate = n.signed(np.sign(self.decay_rate), n.parameter(abs(self.decay_rate)))
+        return Chain(n.where(falls, rate, 1.0), n.whole(0), n.whole(0))
+
+    def _power(self, count: Int64, n: Arithmetic[Any]) -> Any:
+        rate, whole = n.parameter(abs(self.decay_rate)), count // self.decay_every
+        if not self.staircase and self.decay_every > 1:
+            return n.power(rate, n.whole(count) / n.whole(self.decay_every))
+        sign = np.where(whole % 2, np.sign(self.decay_rate) or 1.0, 1.0)
+        return n.where(whole == 0, 1.0, n.signed(sign, n.power(rate, n.whole(whole))))
 
     def rates(self, steps: Int64, steps_per_epoch: int) -> Float64:
         """The learning rate after `steps` updates, float64, shape as `steps`."""

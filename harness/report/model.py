@@ -7,6 +7,7 @@ meaning. Numbers that JSON has no literal for stand as the strings NaN, Infinity
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
@@ -17,13 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.case import Case, KnownDivergence, ScheduleCase
-from harness.comparison import Comparison, Deviation, Extreme
+from harness.catalogue import Made, Named
+from harness.comparison import Comparison, Deviation, Extreme, group_of
+from harness.coverage import coverage
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import Environment, family_of
 from harness.report.revision import revision
-from harness.reproducer import explain_command
+from harness.reproducer import advanced, explain_command, written
+from harness.reproducer.source import source
 from harness.signature import signature_text
+from harness.situation import situation
 from harness.suite import Run
 
 MAX_POINTS = 1_000
@@ -69,6 +74,8 @@ class CaseEntry(Model):
     file: str
     line: int
     tags: list[str]
+    dimension: str = Field(description="what the case is there to test")
+    situation: list[str] = Field(description="what happens in the training, in words")
     due: list[str] = Field(description="what is due besides values, in words")
     family: str = Field(description="'surface' for a case about signatures")
     schedule: dict[str, Any]
@@ -99,7 +106,10 @@ class DeviationEntry(Model):
 
 
 class SequenceEntry(Model):
-    """One observed sequence; `observed` and `budget` stand at the case's `steps`."""
+    """One observed sequence; `observed` and `budget` stand at the case's `steps`.
+
+    Both are NaN at steps before a parameter group joined.
+    """
 
     name: str = Field(description="'reported' or 'applied'")
     precision: str
@@ -116,8 +126,10 @@ class SequenceEntry(Model):
 class CallEntry(Model):
     """What was passed to the API."""
 
-    arguments: dict[str, Any]
+    written: str = Field(description="the call as a user would write it")
+    arguments: dict[str, Any] = Field(description="functions and parts as their source")
     base_lr: float | None = Field(description="the optimizer's rate, where the API wraps one")
+    optimizer: str
     advanced: str = Field(description="when the schedule moves on")
 
 
@@ -175,8 +187,9 @@ class DivergenceEntry(Model):
     name: str
     description: str
     kind: str
+    severity: str
     cases: list[str]
-    implementation: str
+    implementations: list[str]
     target: str
     versions: str
     seen: list[str]
@@ -185,9 +198,24 @@ class DivergenceEntry(Model):
     explanation: str
     remedy: str
     until: str
+    upstream: str | None
     source: str
     file: str
     line: int
+
+
+class CoverageCell(Model):
+    """How many cases of the run test a dimension of an implementation."""
+
+    cases: int
+    reason: str = Field(description="why there is none, where there is nothing to test")
+
+
+class CoverageEntry(Model):
+    """An implementation, and what of it is tested."""
+
+    implementation: str
+    dimensions: dict[str, CoverageCell]
 
 
 class Report(Model):
@@ -199,6 +227,7 @@ class Report(Model):
     seconds: float
     selection: dict[str, Any] = Field(description="what the user left out; empty for everything")
     stopped_early: bool
+    full: bool = Field(description="whether every execution mode was tried")
     incidents: list[str] = Field(description="deaths of workers that cost no trial")
     counts: dict[str, int] = Field(description="verdict to its number of trials")
     fails: bool
@@ -207,6 +236,9 @@ class Report(Model):
     trials: list[TrialEntry]
     agreements: list[AgreementEntry]
     known_divergences: list[DivergenceEntry]
+    coverage: list[CoverageEntry] = Field(
+        description="implementations by dimensions, over the cases of this run"
+    )
 
 
 def report_schema() -> dict[str, Any]:
@@ -244,6 +276,7 @@ def from_run(run: Run) -> Report:
         seconds=run.seconds,
         selection={key: value for key, value in vars(selection).items() if value},
         stopped_early=run.stopped_early,
+        full=run.full,
         incidents=list(run.incidents),
         counts=dict(sorted(counts.items())),
         fails=run.fails,
@@ -263,6 +296,16 @@ def from_run(run: Run) -> Report:
             for a in run.agreements
         ],
         known_divergences=[_divergence(r) for r in run.records if names & set(r.cases)],
+        coverage=[
+            CoverageEntry(
+                implementation=row.implementation.api,
+                dimensions={
+                    name: CoverageCell(cases=cell.cases, reason=cell.reason)
+                    for name, cell in row.cells.items()
+                },
+            )
+            for row in coverage(run.cases)
+        ],
     )
 
 
@@ -316,6 +359,8 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         "file": case.file,
         "line": case.line,
         "tags": case.tags,
+        "dimension": case.dimension,
+        "situation": list(situation(case)),
         "due": list(_due(case)),
     }
     if not isinstance(case, ScheduleCase) or kept is None:
@@ -333,7 +378,7 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
     return CaseEntry(
         **common,
         family=case.family,
-        schedule=case.schedule.model_dump(exclude_defaults=True),
+        schedule=case.schedule.model_dump(exclude_unset=True, by_alias=True),
         steps_per_epoch=case.steps_per_epoch,
         length=len(case.observed_steps),
         steps=steps.tolist(),
@@ -348,6 +393,8 @@ def _due(case: Case) -> Iterator[str]:
         if expected.raises:
             text = f" with a text that matches {expected.message!r}" if expected.message else ""
             yield f"raises {expected.raises}{text}"
+        if expected.accepted:
+            yield "raises nothing"
         if expected.prints:
             yield f"prints what matches {expected.prints!r}"
         if tolerance:
@@ -387,7 +434,11 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
         precision=implementation.precision.value,
         first_divergence=_deviation(judgement.first),
         diagnosis=None,
-        sequences=[_sequence(c, kept) for c in judgement.comparisons if kept is not None],
+        sequences=[
+            _sequence(c, case, kept)
+            for c in judgement.comparisons
+            if isinstance(case, ScheduleCase) and kept is not None
+        ],
         signature=None if observed.signature is None else signature_text(observed.signature),
         exception=None
         if observed.raised is None
@@ -401,18 +452,31 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
 
 
 def _call(judgement: Judgement) -> CallEntry | None:
-    call = judgement.trial.call
+    trial, call = judgement.trial, judgement.trial.call
     if call is None:
         return None
-    if judgement.trial.implementation.kind.value != "scheduler":
-        advanced = "looked up by the number of updates made"
-    else:
-        advanced = "step() after each epoch" if call.per_epoch else "step() after each update"
-    return CallEntry(arguments=call.arguments, base_lr=call.base_lr, advanced=advanced)
+    return CallEntry(
+        written=written(trial),
+        arguments={name: _plain(value) for name, value in call.arguments.items()},
+        base_lr=call.base_lr,
+        optimizer=trial.training.optimizer,
+        advanced=advanced(trial),
+    )
 
 
-def _sequence(comparison: Comparison, kept: Kept) -> SequenceEntry:
-    kept = kept[kept < len(comparison.observed)]
+def _plain(value: Any) -> Any:
+    """An argument as JSON: a function or a part of a composition as its source."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return source(value) if isinstance(value, Made | Named) else value
+
+
+def _sequence(comparison: Comparison, case: ScheduleCase, kept: Kept) -> SequenceEntry:
+    # A group that joins later has no rates before.
+    missing = len(case.observed_steps) - len(case.steps_of(group_of(comparison.name)))
+    late = kept[kept >= missing] - missing
+    late = late[late < len(comparison.observed)]
+    before = [math.nan] * int((kept < missing).sum())
     return SequenceEntry(
         name=comparison.name,
         precision=comparison.seen_in,
@@ -422,8 +486,8 @@ def _sequence(comparison: Comparison, kept: Kept) -> SequenceEntry:
         greatest_relative_error=_extreme(comparison.relative),
         greatest_ulp_error=_extreme(comparison.ulp),
         greatest_budget_share=_extreme(comparison.share),
-        observed=comparison.observed[kept].tolist(),
-        budget=comparison.allowed[kept].tolist(),
+        observed=before + comparison.observed[late].tolist(),
+        budget=before + comparison.allowed[late].tolist(),
     )
 
 
@@ -449,12 +513,15 @@ def _divergence(record: KnownDivergence) -> DivergenceEntry:
     seen = record.observed
     ways = [f"{value!r} at step {step}" for step, value in (seen.values or {}).items()]
     ways += [way for way in (seen.signature, seen.raises) if way is not None]
+    ways += ["accepted"] if seen.accepted else []
     return DivergenceEntry(
         name=record.name,
         description=record.description,
         kind=record.kind,
         cases=record.cases,
-        implementation=record.implementation,
+        implementations=record.implementations,
+        severity=record.severity,
+        upstream=record.upstream,
         target=record.target,
         versions=record.versions,
         seen=record.seen,

@@ -13,6 +13,7 @@ from hashlib import sha256
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.case import DIMENSIONS
 from harness.report.chart import Chart, Series, draw
 from harness.report.model import (
     AgreementEntry,
@@ -75,11 +76,19 @@ def render(report: Report) -> str:
         failures=_failures(cases),
         known=[(record, _covered(record, cases)) for record in report.known_divergences],
         not_run=_not_run(report),
+        dimensions=list(DIMENSIONS),
+        reasons=_reasons(report),
         script=script,
         style=style,
         script_hash=_digest(script),
         style_hash=_digest(style),
     )
+
+
+def _reasons(report: Report) -> list[str]:
+    """Why dimensions are empty, each reason once."""
+    cells = (cell for row in report.coverage for cell in row.dimensions.values())
+    return sorted({cell.reason for cell in cells} - {""})
 
 
 def _digest(text: str) -> str:
@@ -161,10 +170,8 @@ class CaseView:
         for trial in self.trials:
             call = trial.entry.call
             if call is not None:
-                arguments = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items())
-                written = f"{trial.entry.implementation.rpartition('.')[2]}({arguments})"
-                same = f"{written} {call.base_lr} {call.advanced}"
-                calls.setdefault(same, (call, written, []))[2].append(trial.number)
+                same = f"{call.written} {call.base_lr} {call.advanced}"
+                calls.setdefault(same, (call, call.written, []))[2].append(trial.number)
         return list(calls.values())
 
     @cached_property

@@ -6,15 +6,18 @@ makes; a test runs them and holds what they print against what the adapter obser
 
 from __future__ import annotations
 
-import math
+import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.case import ScheduleCase
+from harness.catalogue import Call, Implementation, Kind
 from harness.plan import Trial
 from harness.project import CASES
+from harness.reproducer.source import call as written_call, names, source
 
 _TEMPLATES = Environment(
     loader=PackageLoader("harness.reproducer", "."),
@@ -22,24 +25,122 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_SMALL = 1e-12
+#: The optimizers and their settings, as the adapters have them.
+_OPTIMIZERS: dict[str, dict[str, tuple[str, str]]] = {
+    "torch": {
+        "SGD": ("SGD", ""),
+        "Momentum": ("SGD", ", momentum=0.5, dampening=0.5"),
+        "Adam": ("Adam", ", betas=(0.0, 0.0), eps=0.0"),
+        "AdamW": ("AdamW", ", betas=(0.0, 0.0), eps=0.0, weight_decay=0.0"),
+    },
+    "mindspore.nn": {
+        "SGD": ("SGD", ""),
+        "Momentum": ("Momentum", ", momentum=0.5"),
+        "Adam": ("Adam", f", beta1={_SMALL}, beta2={_SMALL}, eps={_SMALL}"),
+        "AdamW": ("AdamWeightDecay", f", beta1={_SMALL}, beta2={_SMALL}, eps={_SMALL}"),
+    },
+    "mindspore.experimental": {
+        "SGD": ("SGD", ""),
+        "Momentum": ("SGD", ", momentum=0.5, dampening=0.5"),
+        "Adam": ("Adam", f", betas=({_SMALL}, {_SMALL}), eps={_SMALL}"),
+        "AdamW": ("AdamW", f", betas=({_SMALL}, {_SMALL}), eps={_SMALL}, weight_decay=0.0"),
+    },
+}
 
 
 def script(trial: Trial) -> str:
-    """Python source that prints a line `step reported applied` for each observed step."""
+    """Python source that prints `step reported applied` for each observed step.
+
+    With several parameter groups, `reported applied` follows for each of them.
+    """
     case, implementation = trial.case, trial.implementation
     module, _, name = implementation.api.rpartition(".")
     if not isinstance(case, ScheduleCase) or trial.call is None:
         return _TEMPLATES.get_template("signature.py.j2").render(module=module, name=name)
     template = f"{implementation.framework}_{implementation.kind.value}.py.j2"
-    return _TEMPLATES.get_template(template).render(
-        module=module,
-        name=name,
-        trial=trial,
-        arguments=", ".join(f"{k}={_source(v)}" for k, v in trial.call.arguments.items()),
-        call=trial.call,
-        training=trial.training,
-        steps=_steps(case),
-    )
+    text = _TEMPLATES.get_template(template).render(_context(trial, case, trial.call))
+    return re.sub(r"\n{4,}", "\n\n\n", text.lstrip("\n"))
+
+
+def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
+    implementation, training = trial.implementation, trial.training
+    joins = [0, *(group.added_at for group in case.groups)]
+    groups = list(zip((call, *trial.groups), joins, strict=True))
+    optimizer, settings = _OPTIMIZERS[_place(implementation)][training.optimizer]
+    by = training.resume.by if training.resume else ""
+    more = ["**more"] if by == "last_epoch" else []
+    return {
+        "trial": trial,
+        "call": call,
+        "training": training,
+        "source": source,
+        "steps": _steps(case),
+        "imports": _imports(implementation.api, call.arguments),
+        "written": _written(implementation, call, *more),
+        "all_written": [_written(implementation, each) for each, _ in groups],
+        "present": [{"lr": each.base_lr} for each, joined in groups if not joined],
+        "joining": [(each.base_lr, joined) for each, joined in groups if joined],
+        "by": by,
+        "optimizer": optimizer,
+        "settings": settings,
+        "device": f'"{trial.target.device}"',
+        "epochs": -(-training.updates // training.steps_per_epoch),
+        "stepped": _stepped(trial, call),
+    }
+
+
+def _place(implementation: Implementation) -> str:
+    if implementation.framework == "torch":
+        return "torch"
+    return "mindspore.experimental" if implementation.kind is Kind.SCHEDULER else "mindspore.nn"
+
+
+def written(trial: Trial) -> str:
+    """The call that makes the first group's schedule, as a user would write it."""
+    if trial.call is None:
+        return f"inspect.signature({trial.implementation.api.rpartition('.')[2]})"
+    return _written(trial.implementation, trial.call)
+
+
+def advanced(trial: Trial) -> str:
+    """When the schedule moves on."""
+    if trial.implementation.kind is Kind.CALLBACK:
+        return "by Model.train or fit"
+    if trial.implementation.kind is not Kind.SCHEDULER or trial.call is None:
+        return "looked up by the number of updates made"
+    told = "metric" if trial.call.metrics else trial.training.stepping.replace("plain", "")
+    return f"step({told}) after each {'epoch' if trial.call.per_epoch else 'update'}"
+
+
+def _written(implementation: Implementation, call: Call, *more: str) -> str:
+    arguments = dict(call.arguments)
+    if implementation.api.endswith(".LearningRateSchedule"):
+        return written_call("OneAfterAnother", arguments, *more)
+    if "learning_rate_function" in arguments:
+        function = source(arguments.pop("learning_rate_function"))
+        more = (f"learning_rate_function=lambda rate, step: rate * ({function})(step)", *more)
+    if implementation.kind is Kind.CALLBACK and call.metrics:
+        arguments["monitor"] = "given"
+    return written_call(implementation.api, arguments, *more)
+
+
+def _imports(api: str, arguments: dict[str, Any]) -> str:
+    lines = []
+    for module, found in sorted(names(api, arguments).items()):
+        for name in sorted(found):
+            lines.append(f"from {module} import {name}")
+    return "\n".join(lines)
+
+
+def _stepped(trial: Trial, call: Call) -> str:
+    """What `scheduler.step` is told."""
+    if call.metrics:
+        return "next(metrics)"
+    if trial.training.stepping == "plain":
+        return ""
+    length = trial.training.steps_per_epoch if call.per_epoch else 1
+    return "update + 1" if length == 1 else f"(update + 1) // {length}"
 
 
 def explain_command(trial: Trial) -> str:
@@ -49,13 +150,6 @@ def explain_command(trial: Trial) -> str:
     if not Path(trial.case.file).resolve().is_relative_to(CASES.resolve()):
         words += ["--cases", trial.case.file]
     return shlex.join(words)
-
-
-def _source(value: object) -> str:
-    """Python source of a plain value, NaN and infinities among them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return f'float("{value}")'
-    return repr(value)
 
 
 def _steps(case: ScheduleCase) -> str:

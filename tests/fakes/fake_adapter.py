@@ -23,7 +23,9 @@ def run(request, report):
     arguments = dict(request["arguments"])
     behaviour = arguments.pop("behaviour", "exact")
     steps = request["steps"]
-    values = np.array([request["base_lr"] * arguments["gamma"] ** step for step in steps])
+    values = np.array(
+        [request["groups"][0]["base_lr"] * arguments["gamma"] ** step for step in steps]
+    )
     if behaviour == "one step late":
         values = np.concatenate([values[:1], values[:-1]])
     elif behaviour == "wrong once":

@@ -1,0 +1,133 @@
+"""The error allowed at each step, derived from the arithmetic that an implementation does.
+
+`Rounding` evaluates the family's formula, or its recursion, together with its error bound; here it
+is made a budget. docs/tolerance.md has the derivation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.budget.rounding import (
+    COS_ULP,
+    POW_ULP,
+    POW_ULP_FLOAT32,
+    Numerals,
+    Rounded,
+    Rounding,
+    unit_roundoff,
+)
+from harness.catalogue import Call, Form, Implementation, Precision, Training
+from harness.reference import Schedule
+from harness.reference.arithmetic import Float64, Int64
+from harness.reference.schedule import Chain
+
+__all__ = [
+    "COS_ULP",
+    "OPTIMIZER_ROUNDINGS",
+    "POW_ULP",
+    "POW_ULP_FLOAT32",
+    "REFERENCE_ULP",
+    "budget",
+    "numeral_rounding",
+    "unit_roundoff",
+]
+
+REFERENCE_ULP = 2.0
+"""Accuracy of the reference models, in ULP of float64."""
+OPTIMIZER_ROUNDINGS = 6
+"""Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
+_U64 = 2.0**-53
+
+
+def budget(
+    schedule: Schedule,
+    call: Call,
+    training: Training,
+    steps: Int64,
+    rates: Float64,
+    implementation: Implementation,
+    stored: Precision | None = None,
+    applied: bool = False,
+) -> Float64:
+    """The absolute error allowed at each of `steps`, float64, shape as `steps`.
+
+    Args:
+        schedule: the parameters as they stand in the case, exact by definition.
+        call: what was passed, which says what was computed on the way to the API.
+        training: gives the steps per epoch, the optimizer, and how it is stepped.
+        steps: updates already made, increasing.
+        rates: the exact rates at `steps`.
+        implementation: gives the form, and the precision that it computes in.
+        stored: the precision in which the rate was seen, by default that of the computation.
+        applied: whether it was seen in a weight that an optimizer moved.
+    """
+    computed, stored = implementation.precision, stored or implementation.precision
+    recursive = implementation.form is Form.RECURSIVE and training.stepping == "plain"
+    n, counts = Rounding(computed), schedule.counts(steps, training.steps_per_epoch)
+    error = _errors(schedule, counts, n, recursive and schedule.chainable)
+    if training.changes:
+        # A recursion that goes on from another rate carries the same relative error.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.abs(rates / schedule.rates(steps, training.steps_per_epoch))
+        error = error * np.fmax(share, 1.0) + unit_roundoff(computed) * np.abs(rates)
+    if training.optimizer != "SGD" and applied:
+        error = error + OPTIMIZER_ROUNDINGS * unit_roundoff(stored or computed) * np.abs(rates)
+    with np.errstate(over="ignore", invalid="ignore"):
+        relative = (REFERENCE_ULP + len(call.derived)) * 2 * _U64
+        if unit_roundoff(stored) > unit_roundoff(computed):
+            relative += unit_roundoff(stored)
+        smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
+        flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
+        return np.where(
+            np.isfinite(rates), error + relative * (np.abs(rates) + error) + flushed, 0.0
+        )
+
+
+def numeral_rounding(
+    schedule: Schedule, training: Training, steps: Int64, rates: Float64
+) -> Float64:
+    """How far the schedule that a case means may be from the one that float64 can hold.
+
+    A case says `0.99`, and its author works the expected rates out from that decimal, while every
+    implementation is given the nearest float64. Absolute, float64, shape as `steps`.
+    """
+    counts = schedule.counts(steps, training.steps_per_epoch)
+    finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
+    error = np.broadcast_to(schedule.closed(counts, Numerals()).error, rates.shape)
+    return np.asarray(np.minimum(np.nan_to_num(error, nan=0.0), np.maximum(finite, 0.0)))
+
+
+def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> Float64:
+    if not recursive:
+        return np.broadcast_to(schedule.closed(counts, n).error, counts.shape)
+    last = int(counts.max(initial=0))
+    first = schedule.closed(np.array([0]), n)
+    exact = schedule.rates(np.arange(last + 1), 1)
+    chain = schedule.chain(np.arange(1, last + 1), n) if last else None
+    errors = _along(chain, exact, float(first.error.max()))
+    return np.array(errors)[counts]
+
+
+def _along(chain: Chain[Rounded] | None, exact: Float64, error: float) -> list[float]:
+    """The error at each count: what a link does to the error before, and its own rounding."""
+    errors, rates = [error], exact.tolist()
+    if chain is None:
+        return errors
+    u, shape = chain.scale.roundoff, (len(exact) - 1,)
+    terms = (chain.scale, chain.center, chain.shift)
+    columns = [np.broadcast_to(x, shape).tolist() for t in terms for x in (t.value, t.error)]
+    for i, (s, es, c, ec, h, eh) in enumerate(zip(*columns, strict=True)):
+        if s == 1 and es == h == eh == 0:
+            errors.append(error)  # this link leaves the rate alone
+            continue
+        distance = abs(rates[i] - c)
+        off = error + ec + (u * distance if c else 0.0)
+        error = off * abs(s) + distance * es + off * es
+        if s or es:
+            error += u * (abs(s) * distance + error)
+        error += ec + eh
+        if (s or es) and (c or h):
+            error += u * (abs(rates[i + 1]) + error)
+        errors.append(error)
+    return errors

@@ -1,0 +1,221 @@
+"""Running error analysis: numbers that know how far rounding may have taken them.
+
+Each operation of a formula adds what its own rounding may do to what the errors of its operands do
+to the result (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., sections 2.2 and
+3.3). The result bounds the error of every implementation that evaluates the formula in the working
+precision, and a recursion is such a formula too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from harness.catalogue import Precision
+from harness.reference.arithmetic import Float64, Int64, Mask
+
+POW_ULP = 2.0
+"""Accuracy of `pow` in float64, in ULP: twice the worst that was measured (docs/tolerance.md)."""
+POW_ULP_FLOAT32 = 2.5
+"""Accuracy of `powf`, in ULP: CUDA's, which is up to 2 ULP from the correctly rounded power."""
+COS_ULP = 2.0
+"""Accuracy of `cos` and `cosf`, in ULP: CUDA's documented bound for both."""
+
+_U64 = 2.0**-53
+Plain: TypeAlias = "float | int | Float64"
+
+
+def unit_roundoff(precision: Precision) -> float:
+    """Half the distance from 1 to the next number.
+
+    >>> unit_roundoff(Precision.FLOAT32) == 2.0**-24
+    True
+    """
+    return float(np.finfo(precision).eps) / 2
+
+
+class Rounded:
+    """A value, the bound on its absolute error, and the roundoff of its arithmetic.
+
+    `value` is what exact arithmetic would give, to the few digits that an error bound needs.
+    """
+
+    __array_ufunc__ = None  # so that numpy leaves `array + number` to us
+    __slots__ = ("error", "roundoff", "value")
+
+    def __init__(self, value: Any, error: Any, roundoff: float) -> None:
+        self.value = np.asarray(value, dtype=np.float64)
+        self.error = np.asarray(error, dtype=np.float64)
+        self.roundoff = roundoff
+
+    def _other(self, other: Rounded | Plain) -> Rounded:
+        return other if isinstance(other, Rounded) else Rounded(other, 0.0, self.roundoff)
+
+    def _result(self, value: Any, error: Any, exact: Any) -> Rounded:
+        with np.errstate(all="ignore"):
+            error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
+            rounding = np.where(exact, 0.0, self.roundoff * (np.abs(value) + error))
+            return Rounded(value, error + rounding, self.roundoff)
+
+    def at(self, index: int) -> Rounded:
+        """One number of an array; of a scalar itself."""
+        value, error = np.broadcast_arrays(self.value, self.error)
+        return Rounded(value[index], error[index], self.roundoff) if value.ndim else self
+
+    def __neg__(self) -> Rounded:
+        return Rounded(-self.value, self.error, self.roundoff)
+
+    def __add__(self, other: Rounded | Plain) -> Rounded:
+        other = self._other(other)
+        value, error = self.value + other.value, self.error + other.error
+        return self._result(value, error, _is(self, 0) | _is(other, 0))
+
+    def __mul__(self, other: Rounded | Plain) -> Rounded:
+        other = self._other(other)
+        with np.errstate(all="ignore"):
+            value = self.value * other.value
+            error = (
+                _product(np.abs(self.value), other.error)
+                + _product(np.abs(other.value), self.error)
+                + _product(self.error, other.error)
+            )
+        return self._result(value, error, _is(self, 1) | _is(other, 1) | _is(self, 0))
+
+    def __truediv__(self, other: Rounded | Plain) -> Rounded:
+        other = self._other(other)
+        with np.errstate(all="ignore"):
+            value = self.value / other.value
+            error = (self.error + np.abs(value) * other.error) / (np.abs(other.value) - other.error)
+            error = np.where(np.abs(other.value) > other.error, error, np.inf)
+            # An exact quotient of whole numbers is not rounded, nor one by 1 or 2.
+            whole = (self.error == 0) & (other.error == 0) & (value == np.rint(value))
+            exact = whole | _is(other, 1) | _is(other, 2)
+        return self._result(value, np.where(_is(self, 0), 0.0, error), exact)
+
+    def __sub__(self, other: Rounded | Plain) -> Rounded:
+        return self + -self._other(other)
+
+    def __rsub__(self, other: Plain) -> Rounded:
+        return self._other(other) + -self
+
+    def __rtruediv__(self, other: Plain) -> Rounded:
+        return self._other(other) / self
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+def _is(x: Rounded, value: float) -> Mask:
+    return np.asarray((x.value == value) & (x.error == 0))
+
+
+def _product(size: Float64, error: Float64) -> Float64:
+    """`size * error`, where nothing is made of an infinity."""
+    return np.where((size == 0) | (error == 0), 0.0, size * error)
+
+
+class Rounding:
+    """The arithmetic of an implementation that computes in `precision`."""
+
+    def __init__(self, precision: Precision) -> None:
+        self._dtype = np.dtype(precision)
+        self._u = unit_roundoff(precision)
+        self._tiny = float(np.finfo(precision).tiny)
+        self._pow_ulp = POW_ULP_FLOAT32 if precision is Precision.FLOAT32 else POW_ULP
+        # What the base of the natural logarithm loses when it is a float, in the logarithm's units.
+        self._e = abs(math.log1p((float(self._dtype.type(math.e)) - math.e) / math.e)) + _U64
+
+    @property
+    def pi(self) -> Rounded:
+        return self._passed(math.pi, _U64 * math.pi)
+
+    def parameter(self, value: float) -> Rounded:
+        """What passing `value` does to it: no bound but the rounding itself, which is known."""
+        return self._passed(value, 0.0)
+
+    def _passed(self, value: float, already: float) -> Rounded:
+        with np.errstate(all="ignore"):
+            passed = float(self._dtype.type(value))
+        lost = abs(value) if passed == 0 or math.isinf(passed) else abs(passed - value)
+        return Rounded(value, lost + already, self._u)
+
+    def whole(self, counts: Int64 | int) -> Rounded:
+        values = np.asarray(counts, dtype=np.float64)
+        return Rounded(values, np.where(np.abs(values) > 1 / self._u, self._u * values, 0), self._u)
+
+    def root(self, value: float, degree: int) -> Rounded:
+        root = value ** (1 / degree)
+        logarithm = abs(math.log(value)) if value else 0.0
+        return self._passed(root, root * (POW_ULP * 2 * _U64 + _U64 * logarithm / degree))
+
+    def power(self, base: Rounded, exponent: Rounded | float) -> Rounded:
+        exponent = exponent if isinstance(exponent, Rounded) else Rounded(exponent, 0.0, self._u)
+        with np.errstate(all="ignore"):
+            value = np.where(exponent.value == 0, 1.0, np.power(base.value, exponent.value))
+            relative = np.where(base.error == 0, 0.0, base.error / np.abs(base.value))
+            of_base = np.abs(exponent.value) * np.where(
+                relative < 0.5, -np.log1p(-relative), np.inf
+            )
+            of_exponent = np.where(base.value > 0, np.abs(np.log(base.value)), 0) * exponent.error
+        total = (
+            np.where(exponent.value == 0, 0.0, of_base) + of_exponent + self._pow_ulp * 2 * self._u
+        )
+        exact = (exponent.value == 0) & (exponent.error == 0)
+        return self._function(value, np.where(exact, 0.0, total))
+
+    def exp(self, x: Rounded) -> Rounded:
+        with np.errstate(all="ignore"):
+            total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u
+            return self._function(np.exp(x.value), np.where(_is(x, 0), 0.0, total))
+
+    def cos(self, x: Rounded) -> Rounded:
+        with np.errstate(all="ignore"):
+            value = np.cos(x.value)
+            error = np.abs(np.sin(x.value)) * x.error + x.error**2 / 2
+            return Rounded(value, error + COS_ULP * 2 * self._u * np.abs(value), self._u)
+
+    def where(self, mask: Mask, one: Rounded | float, other: Rounded | float) -> Rounded:
+        one = one if isinstance(one, Rounded) else Rounded(one, 0.0, self._u)
+        other = other if isinstance(other, Rounded) else Rounded(other, 0.0, self._u)
+        return Rounded(
+            np.where(mask, one.value, other.value), np.where(mask, one.error, other.error), self._u
+        )
+
+    def signed(self, sign: Float64, x: Rounded) -> Rounded:
+        return Rounded(sign * x.value, x.error, self._u)
+
+    def _function(self, value: Float64, total: Float64) -> Rounded:
+        """A value whose logarithm may be off by `total`, and which may be flushed to zero."""
+        with np.errstate(all="ignore"):
+            # A parameter that is lost altogether leaves nothing of the value, an error of 1.
+            relative = np.where(np.isfinite(total), np.expm1(np.minimum(total, 700.0)), 1.0)
+            flushed = np.where(np.abs(value) < 2 * self._tiny, self._tiny, 0.0)
+            return Rounded(
+                value, np.where(value == 0, 0.0, np.abs(value) * relative) + flushed, self._u
+            )
+
+
+class Numerals(Rounding):
+    """Exact arithmetic on parameters that a case gives as decimals and float64 rounds."""
+
+    def __init__(self) -> None:
+        super().__init__(Precision.FLOAT64)
+        self._u = self._tiny = self._pow_ulp = self._e = 0.0
+
+    @property
+    def pi(self) -> Rounded:
+        return Rounded(math.pi, 0.0, 0.0)
+
+    def parameter(self, value: float) -> Rounded:
+        return Rounded(value, _U64 * abs(value), 0.0)
+
+    def whole(self, counts: Int64 | int) -> Rounded:
+        return Rounded(counts, 0.0, 0.0)
+
+    def root(self, value: float, degree: int) -> Rounded:
+        return self.power(self.parameter(value), 1 / degree)
+
+    def cos(self, x: Rounded) -> Rounded:
+        return Rounded(np.cos(x.value), np.abs(np.sin(x.value)) * x.error + x.error**2 / 2, 0.0)

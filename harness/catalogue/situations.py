@@ -1,0 +1,62 @@
+"""Which implementations can be put in which situation: resumed, set from outside, in groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.catalogue.call import Call, Training, Unsupported
+from harness.catalogue.model import Implementation, Kind
+
+_WITHOUT_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
+_PER_GROUP = {"lr_lambda", "base_lr", "max_lr", "min_lr", "swa_lr"}
+"""Arguments that take a list with an entry for each group."""
+_RESUMED_BY = {
+    ("torch", Kind.SCHEDULER): ("state_dict", "checkpoint", "last_epoch"),
+    ("mindspore", Kind.SCHEDULER): ("last_epoch",),
+    ("mindspore", Kind.LIST): ("checkpoint",),
+    ("mindspore", Kind.CELL): ("checkpoint",),
+}
+
+
+def unfit(implementation: Implementation, training: Training) -> Unsupported | None:
+    """Why an implementation cannot be driven through such a training, or None."""
+    name, kind = implementation.api.rpartition(".")[2], implementation.kind
+    if training.stepping == "epoch" and (kind is not Kind.SCHEDULER or name in _WITHOUT_EPOCH):
+        return Unsupported("has no step(epoch)")
+    if training.changes and kind is not Kind.SCHEDULER:
+        return Unsupported("has no rate that could be set in mid-training")
+    if training.resume is not None:
+        by = training.resume.by
+        if by not in _RESUMED_BY.get((implementation.framework, kind), ()):
+            return Unsupported(f"cannot be resumed by {by}")
+        if by == "last_epoch" and name in _WITHOUT_EPOCH:
+            return Unsupported("is not told the number of the last epoch")
+    return None
+
+
+def grouped(
+    implementation: Implementation, calls: list[Call], joins: list[int]
+) -> list[Call] | Unsupported:
+    """The calls of several parameter groups, as one API takes them.
+
+    A scheduler has one set of arguments, some of which may be lists with an entry for each group;
+    an optimizer of `mindspore.nn` is given a schedule for each group.
+    """
+    kind = implementation.kind
+    if len(calls) == 1:
+        return calls
+    if kind is Kind.CALLBACK:
+        return Unsupported("knows one rate only, for all parameters")
+    if kind is not Kind.SCHEDULER:
+        return Unsupported("no group can join later") if any(joins) else calls
+    merged: dict[str, Any] = {}
+    for name, first in calls[0].arguments.items():
+        values = [call.arguments[name] for call in calls]
+        if all(value == first for value in values):
+            merged[name] = first
+        elif name in _PER_GROUP and not any(joins):
+            merged[name] = values
+        else:
+            return Unsupported(f"has one {name} for all groups")
+    return [replace(call, arguments=merged) for call in calls]

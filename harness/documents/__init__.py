@@ -1,0 +1,162 @@
+"""Documents that are made from the cases, the records and the catalogue.
+
+They are kept in `docs/`, and a test holds them against what is made anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.case import DIMENSIONS, KnownDivergence, ScheduleCase
+from harness.catalogue import IMPLEMENTATIONS, Mapping, Unsupported, mappings
+from harness.coverage import coverage
+from harness.load import Loaded
+from harness.plan import calls_of, implementations_of
+from harness.project import ROOT
+from harness.reference import FAMILIES
+
+SEVERITIES = {
+    "wrong rates": "A training runs on other rates than were asked for, and nothing says so.",
+    "fails": "An exception where a rate was due.",
+    "misleads": "Documentation that is wrong, or bad input that passes.",
+}
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("harness.documents", "."),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["cell"] = lambda text: str(text).replace("|", "\\|")
+
+
+def findings(loaded: Loaded) -> str:
+    """`docs/findings.md`: the known divergences, worst first."""
+    ordered = worst_first(loaded.known_divergences)
+    groups = [
+        (severity, meaning, [(n, r) for n, r in enumerate(ordered, 1) if r.severity == severity])
+        for severity, meaning in SEVERITIES.items()
+    ]
+    return _TEMPLATES.get_template("findings.md.j2").render(
+        records=ordered, groups=groups, command=_command, observed=observed, short=_short
+    )
+
+
+def worst_first(records: Sequence[KnownDivergence]) -> list[KnownDivergence]:
+    """By severity, then by how many cases show it."""
+    rank = list(SEVERITIES)
+    return sorted(records, key=lambda r: (rank.index(r.severity), -len(r.cases), r.name))
+
+
+def observed(record: KnownDivergence) -> str:
+    """What the smallest case of a record shows, in words."""
+    seen = record.look(record.cases[0])
+    if seen.values:
+        return ", ".join(f"`{value!r}` at step {step}" for step, value in seen.values.items())
+    if seen.signature:
+        return f"`{seen.signature}`"
+    if seen.raises:
+        return f"`{seen.raises}`" + (f" (`{seen.message}`)" if seen.message else "")
+    return "accepted"
+
+
+def mapping(loaded: Loaded) -> str:
+    """`docs/mapping.md`: how each family is written in each API, with what tests it."""
+    tested = _tested(loaded)
+    families = [
+        (family, _summary(model), rows)
+        for family, model in FAMILIES.items()
+        if (rows := [(row, tested.get((row.family, row.api), 0)) for row in _rows(family)])
+    ]
+    return _TEMPLATES.get_template("mapping.md.j2").render(
+        families=families,
+        implementations=IMPLEMENTATIONS,
+        counterparts=_counterparts(),
+        findings=_findings_of(loaded),
+        short=_short,
+    )
+
+
+def _rows(family: str) -> list[Mapping]:
+    return mappings(family=family)
+
+
+def _summary(model: type) -> str:
+    """The first paragraph of a family's docstring, which is its formula."""
+    text = (model.__doc__ or "").split("\n\n")[0]
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _counterparts() -> list[tuple[str, list[str]]]:
+    """Each torch API with MindSpore's that share a family with it."""
+    rows = []
+    for api in IMPLEMENTATIONS:
+        if api.startswith("torch."):
+            families = {row.family for row in mappings(api=api)}
+            others = dict.fromkeys(
+                row.api
+                for row in mappings()
+                if row.family in families and row.api.startswith("mindspore.")
+            )
+            rows.append((api, list(others)))
+    return rows
+
+
+def _tested(loaded: Loaded) -> dict[tuple[str, str], int]:
+    """How many cases go through each row."""
+    counts: dict[tuple[str, str], int] = {}
+    for case in loaded.cases:
+        if isinstance(case, ScheduleCase):
+            for implementation in implementations_of(case):
+                if not isinstance(calls_of(case, implementation), Unsupported):
+                    key = case.family, implementation.api
+                    counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _findings_of(loaded: Loaded) -> dict[str, list[tuple[int, KnownDivergence]]]:
+    found: dict[str, list[tuple[int, KnownDivergence]]] = {}
+    for number, record in enumerate(worst_first(loaded.known_divergences), 1):
+        if record.severity != "misleads":
+            for api in record.implementations:
+                found.setdefault(api, []).append((number, record))
+    return found
+
+
+def coverage_table(loaded: Loaded) -> str:
+    """`docs/coverage.md`: implementations by dimensions."""
+    return _TEMPLATES.get_template("coverage.md.j2").render(
+        rows=coverage(loaded.cases), dimensions=DIMENSIONS, short=_short
+    )
+
+
+def _short(api: str) -> str:
+    return IMPLEMENTATIONS[api].short
+
+
+def _command(record: KnownDivergence) -> str:
+    return f"conform explain '{record.cases[0]}' {record.implementations[0]}"
+
+
+DOCUMENTS: dict[str, Callable[[Loaded], str]] = {
+    "coverage": coverage_table,
+    "findings": findings,
+    "mapping": mapping,
+}
+
+
+def place(name: str) -> Path:
+    """Where a document is kept."""
+    return ROOT / "docs" / f"{name}.md"
+
+
+def text(name: str, loaded: Loaded) -> str:
+    """A document, as it should stand in `docs/`."""
+    made: Any = DOCUMENTS[name](loaded)
+    return str(made)

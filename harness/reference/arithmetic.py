@@ -1,0 +1,68 @@
+"""What a formula is written in, so that one text of it can be evaluated in several ways.
+
+A family's formula stands once, as a method that takes an `Arithmetic`. In `Exact` it is the
+reference model; in `harness.budget.Rounding` it tells how far rounding may take an implementation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Number(Protocol):
+    """A number, or an array of shape `(n,)` of them: what the four operators take and give."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+    def __radd__(self, other: Any, /) -> Any: ...
+    def __sub__(self, other: Any, /) -> Any: ...
+    def __rsub__(self, other: Any, /) -> Any: ...
+    def __mul__(self, other: Any, /) -> Any: ...
+    def __rmul__(self, other: Any, /) -> Any: ...
+    def __truediv__(self, other: Any, /) -> Any: ...
+    def __rtruediv__(self, other: Any, /) -> Any: ...
+    def at(self, index: int) -> Any: ...
+
+
+N = TypeVar("N", bound=Number)
+
+
+class Arithmetic(Protocol[N]):
+    """How to make numbers, and the functions that are more than an operator.
+
+    Literals in a formula (`1`, `0.5`) stand for themselves, exactly.
+    """
+
+    @property
+    def pi(self) -> N:
+        """The circle's number, as a program writes it."""
+
+    def parameter(self, value: float) -> N:
+        """A parameter of the schedule."""
+
+    def whole(self, counts: Int64 | int) -> N:
+        """Whole numbers: counts, lengths."""
+
+    def root(self, value: float, degree: int) -> N:
+        """`value ** (1 / degree)`, worked out in float64 before it becomes a parameter."""
+
+    def power(self, base: N, exponent: N | float) -> N:
+        """`base ** exponent`, base at least 0."""
+
+    def exp(self, x: N) -> N:
+        """e to the power `x`."""
+
+    def cos(self, x: N) -> N:
+        """The cosine of `x` in radians."""
+
+    def where(self, mask: Mask, one: N | float, other: N | float) -> N:
+        """`one` where the mask is set, else `other`."""
+
+    def signed(self, sign: Float64, x: N) -> N:
+        """`x` with signs, which cost no rounding."""

@@ -1,0 +1,46 @@
+"""From one factor of the base rate to another along a line, then constant: warm-ups and decays.
+
+Source: `torch.optim.lr_scheduler.LinearLR` (its documented factor, and the closed form that its
+recursion is of) and `mindspore.nn.WarmUpLR`, which is the line from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field, FiniteFloat, PositiveInt
+
+from harness.reference.arithmetic import Arithmetic, Int64
+from harness.reference.elementary import MAX_COUNT
+from harness.reference.schedule import Chain, Counted
+
+
+class Linear(Counted):
+    """`base_lr * (start + (end - start) * min(t, total) / total)`.
+
+    >>> Linear(base_lr=0.1, start_factor=0.0, end_factor=1.0, total_iters=4).rates(
+    ...     np.array([0, 1, 2, 4, 9]), 1).tolist()
+    [0.0, 0.025, 0.05, 0.1, 0.1]
+    """
+
+    start_factor: FiniteFloat = Field(description="factor at count 0")
+    end_factor: FiniteFloat = Field(description="factor from total_iters on")
+    total_iters: PositiveInt = Field(le=MAX_COUNT, description="counts from one to the other")
+
+    def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
+        start, end = n.parameter(self.start_factor), n.parameter(self.end_factor)
+        done = n.whole(np.minimum(count, self.total_iters))
+        factor = start + (end - start) * done / n.whole(self.total_iters)
+        # As the line ends, its factor is due, and not what is left of it after a subtraction.
+        factor = n.where(count >= self.total_iters, end, factor)
+        return n.parameter(self.base_lr) * factor
+
+    def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any] | None:
+        if self.start_factor == 0:
+            return None
+        start, end = n.parameter(self.start_factor), n.parameter(self.end_factor)
+        within = count <= self.total_iters
+        done = n.whole(np.minimum(count, self.total_iters) - 1)
+        last = n.whole(self.total_iters) * start + done * (end - start)
+        return Chain(n.where(within, 1 + (end - start) / last, 1.0), n.whole(0), n.whole(0))

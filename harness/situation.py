@@ -1,0 +1,27 @@
+"""What happens in a case's training beside plain stepping, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.case import Case, ScheduleCase
+
+
+def situation(case: Case) -> Iterator[str]:
+    """A sentence for each thing that is out of the ordinary."""
+    if not isinstance(case, ScheduleCase):
+        return
+    if case.optimizer != "SGD":
+        yield f"the optimizer is {case.optimizer}"
+    if case.stepping == "epoch":
+        yield "step(epoch) is told the count"
+    if case.optimizer_lr is not None:
+        yield f"the optimizer's rate is {case.optimizer_lr!r} before the scheduler is made"
+    for step, rate in sorted(case.changes.items()):
+        yield f"somebody sets the rate to {rate!r} before update {step}"
+    if case.resume:
+        yield f"broken off before update {case.resume.at}, and resumed by {case.resume.by}"
+    for number, group in enumerate(case.groups, start=1):
+        terms = ", ".join(f"{name}={value!r}" for name, value in group.schedule.items())
+        joins = f", which joins before update {group.added_at}" if group.added_at else ""
+        yield f"group {number} differs in {terms or 'nothing'}{joins}"

@@ -1,0 +1,258 @@
+"""What the schedules are, in 50-digit arithmetic, written from their documentation.
+
+Each function takes a family's parameters, as a case gives them, and a count, and gives the rate. The
+texts are the documented ones and not those of `harness.reference`, which is held against them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+from mpmath import mpf
+
+DIGITS = 50
+
+
+@dataclass(frozen=True)
+class Due:
+    """A rate, and the size of what was added up to make it: larger where terms cancel."""
+
+    value: mpf
+    size: mpf
+
+    def __add__(self, other: Any) -> Due:
+        other = due(other)
+        return Due(self.value + other.value, self.size + other.size)
+
+    def __mul__(self, other: Any) -> Due:
+        other = due(other)
+        return Due(self.value * other.value, self.size * other.size)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def due(value: Any) -> Due:
+    """A number as a `Due`."""
+    return value if isinstance(value, Due) else Due(mpf(value), abs(mpf(value)))
+
+
+def mix(start: Any, end: Any, share: mpf) -> Due:
+    """The point at `share` of the way."""
+    return due(start) * (1 - share) + due(end) * share
+
+
+def fallen(share: mpf) -> mpf:
+    """How much of the way down half a cosine has gone: from 0 to 1."""
+    return mpmath.sin(mpmath.pi * share / 2) ** 2
+
+
+def constant(p: dict[str, Any], t: int) -> Due:
+    return due(p["base_lr"]) * (p["factor"] if t < p["total_iters"] else 1)
+
+
+def linear(p: dict[str, Any], t: int) -> Due:
+    share = mpf(min(t, p["total_iters"])) / p["total_iters"]
+    return mix(p["start_factor"], p["end_factor"], share) * p["base_lr"]
+
+
+def power(base: Any, exponent: Any) -> mpf:
+    """With 0 to the power 0 being 1, and a negative base for whole exponents."""
+    base = mpf(base)
+    if base == 0:
+        return mpf(exponent == 0)
+    if base < 0:
+        return (-1) ** int(exponent) * mpmath.power(-base, exponent)
+    return mpmath.power(base, exponent)
+
+
+def exponential(p: dict[str, Any], t: int) -> Due:
+    every = p.get("decay_steps") or p["decay_epochs"]
+    exponent = mpf(t // every) if p.get("staircase") else mpf(t) / every
+    return due(p["base_lr"]) * power(p["decay_rate"], exponent)
+
+
+def multistep(p: dict[str, Any], t: int) -> Due:
+    return due(p["base_lr"]) * power(p["gamma"], sum(m <= t for m in p["milestones"]))
+
+
+def piecewise(p: dict[str, Any], t: int) -> Due:
+    rates = [p["base_lr"], *p["rates_after"]]
+    return due(rates[sum(m <= t for m in p["milestones"])])
+
+
+def _reached(p: dict[str, Any], t: int) -> mpf:
+    every = p.get("decay_every", 1)
+    return mpf(t // every) if p.get("staircase") else mpf(t) / every
+
+
+def inverse_time(p: dict[str, Any], t: int) -> Due:
+    return due(p["base_lr"]) * (1 / (1 + p["decay_rate"] * _reached(p, t)))
+
+
+def natural_exponential(p: dict[str, Any], t: int) -> Due:
+    return due(p["base_lr"]) * mpmath.exp(-p["decay_rate"] * _reached(p, t))
+
+
+def polynomial(p: dict[str, Any], t: int) -> Due:
+    total = p["total_iters"]
+    if p.get("cycle"):
+        total *= max(1, math.ceil(mpf(t) / total))
+    left = 1 - mpf(min(t, total)) / total
+    end = p.get("end_lr", 0.0)
+    return (due(p["base_lr"]) + due(-end)) * power(left, p["power"]) + end
+
+
+def cosine(p: dict[str, Any], t: int) -> Due:
+    share = mpf(t) / p["T_max"]
+    if not p.get("periodic"):
+        share = min(share, mpf(1))
+    return mix(p["base_lr"], p.get("eta_min", 0.0), fallen(share))
+
+
+def warm_restarts(p: dict[str, Any], t: int) -> Due:
+    length, since = p["T_0"], t
+    if p.get("T_mult", 1) == 1:
+        since %= length
+    while since >= length:
+        since -= length
+        length *= p["T_mult"]
+    return mix(p["base_lr"], p.get("eta_min", 0.0), fallen(mpf(since) / length))
+
+
+def cyclic(p: dict[str, Any], t: int) -> Due:
+    """Smith's triangle: max(0, 1 - |x|), x being -1 where it begins, 0 at the peak, 1 at the end."""
+    up = p["step_size_up"]
+    down = p.get("step_size_down") or up
+    cycles, place = divmod(t, up + down)
+    x = mpf(place - up) / (up if place <= up else down)
+    height = max(mpf(0), 1 - abs(x))
+    if p.get("policy") == "triangular2":
+        height /= mpf(2) ** cycles
+    elif p.get("policy") == "exp_range":
+        height *= power(p["gamma"], t)
+    return mix(p["base_lr"], p["max_lr"], height)
+
+
+def one_cycle(p: dict[str, Any], t: int) -> Due:
+    total, top = p["total_steps"], mpf(p["max_lr"])
+    start = top / p["div_factor"]
+    end = start / p["final_div_factor"]
+    peak = mpf(p["pct_start"]) * total - 1
+    corners = [(mpf(0), start), (peak, top), (mpf(total - 1), end)]
+    if p.get("three_phase"):
+        corners.insert(2, (2 * peak, start))
+    for (a, low), (b, high) in zip(corners, corners[1:], strict=False):
+        if t <= b or b == corners[-1][0]:
+            share = (t - a) / (b - a)
+            return mix(low, high, share if p["anneal"] == "linear" else fallen(share))
+    raise AssertionError(f"{t} is in no phase")
+
+
+def function(f: dict[str, Any], t: int) -> mpf:
+    """The named functions of the case format."""
+    a = mpf(f.get("a", 1.0))
+    if f["name"] == "table":
+        return mpf(f["values"][min(t, len(f["values"]) - 1)])
+    return {
+        "power": lambda: power(a, t),
+        "inverse": lambda: 1 / (1 + a * t),
+        "inverse_sqrt": lambda: 1 / mpmath.sqrt(1 + a * t),
+        "constant": lambda: a,
+    }[f["name"]]()
+
+
+def lambda_(p: dict[str, Any], t: int) -> Due:
+    return due(p["base_lr"]) * function(p["function"], t)
+
+
+def multiplicative(p: dict[str, Any], t: int) -> Due:
+    if p["function"]["name"] == "constant":
+        return due(p["base_lr"]) * power(p["function"].get("a", 1.0), t)
+    return due(p["base_lr"]) * mpmath.fprod(function(p["function"], s) for s in range(1, t + 1))
+
+
+def plateau(p: dict[str, Any], t: int) -> Due:
+    """By the words: a best metric, epochs without improvement, a cooldown."""
+    rate, least = mpf(p["base_lr"]), mpf(p.get("min_lr", 0.0))
+    threshold, sign = mpf(p.get("threshold", 1e-4)), 1 if p.get("mode", "min") == "min" else -1
+    best, without, cooling = None, 0, 0
+    for metric in p["metrics"][:t]:
+        if math.isnan(metric):
+            better = False
+        elif best is None:
+            better = metric * sign < math.inf
+        else:
+            by = threshold * best if p.get("threshold_mode", "rel") == "rel" else threshold
+            better = metric < best - by if sign > 0 else metric > best + by
+        without = 0 if better else without + 1
+        best = mpf(metric) if better else best
+        if cooling:
+            cooling, without = cooling - 1, 0
+        if without > p.get("patience", 10):
+            new = max(rate * p.get("factor", 0.1), least)
+            rate = new if rate - new > p.get("eps", 1e-8) else rate
+            cooling, without = p.get("cooldown", 0), 0
+    return due(rate)
+
+
+def swa(p: dict[str, Any], t: int) -> Due:
+    epochs = p.get("anneal_epochs", 10)
+    share = mpf(t) / epochs if t < epochs else mpf(1)
+    share = share if p.get("anneal") == "linear" else fallen(share)
+    return mix(p["base_lr"], p["swa_lr"], share)
+
+
+def sequential(p: dict[str, Any], t: int) -> Due:
+    present = sum(m <= t for m in p["milestones"])
+    (family, part), begun = next(iter(p["parts"][present].items())), [0, *p["milestones"]][present]
+    return DEFINITIONS[family]({"base_lr": p["base_lr"], **part}, t - begun)
+
+
+def chained(p: dict[str, Any], t: int) -> Due:
+    product = due(p["base_lr"])
+    for part in p["parts"]:
+        ((family, parameters),) = part.items()
+        product = product * DEFINITIONS[family]({**parameters, "base_lr": 1.0}, t)
+    return product
+
+
+DEFINITIONS: dict[str, Callable[[dict[str, Any], int], Due]] = {
+    "chained": chained,
+    "constant": constant,
+    "cosine": cosine,
+    "cyclic": cyclic,
+    "exponential": exponential,
+    "inverse_time": inverse_time,
+    "lambda": lambda_,
+    "linear": linear,
+    "multiplicative": multiplicative,
+    "multistep": multistep,
+    "natural_exponential": natural_exponential,
+    "one_cycle": one_cycle,
+    "piecewise": piecewise,
+    "plateau": plateau,
+    "polynomial": polynomial,
+    "sequential": sequential,
+    "swa": swa,
+    "warm_restarts": warm_restarts,
+}
+
+
+def rate(family: str, parameters: dict[str, Any], t: int) -> Due:
+    """The rate after `t` counts."""
+    with mpmath.workdps(DIGITS):
+        return DEFINITIONS[family](parameters, t)
+
+
+def ulps_off(value: float, exact: mpf, slack: mpf | float = 0.0) -> float:
+    """The distance, but for `slack`, in units of the last place of the exact value rounded."""
+    rounded = float(exact)
+    if math.isinf(rounded) or not math.isfinite(value):
+        return 0.0 if value == rounded else math.inf
+    with mpmath.workdps(DIGITS):
+        off = max(abs(mpf(value) - exact) - slack, mpf(0))
+        return float(off / math.ulp(rounded))

@@ -1,0 +1,61 @@
+"""Every family, held against its definition in 50-digit arithmetic, over random parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from definitions import DEFINITIONS, rate, ulps_off
+from drawing import PARAMETERS, counts, parameters
+from hypothesis import assume, given, settings, strategies as st
+
+from harness.reference import FAMILIES
+
+ALLOWED_ULP = 2.0
+CANCELLED = 2.0**-96
+"""Where terms cancel, what is left is right to this share of them: a dozen digits may go."""
+
+
+def test_every_family_has_a_definition_and_is_drawn():
+    assert set(DEFINITIONS) == set(PARAMETERS) == set(FAMILIES)
+
+
+def assert_as_defined(family: str, made: dict[str, Any], steps: list[int]) -> None:
+    rates = FAMILIES[family].model_validate(made).rates(np.array(steps), 1)
+    for step, value in zip(steps, rates.tolist(), strict=True):
+        due = rate(family, made, step)
+        off = ulps_off(value, due.value, CANCELLED * due.size)
+        assert off <= ALLOWED_ULP, f"step {step}: {value!r} is {off:.3g} ULP from {due.value}"
+
+
+@st.composite
+def situations(draw: Any, family: str) -> tuple[dict[str, Any], list[int]]:
+    made = draw(parameters(family))
+    if family == "one_cycle":
+        # A phase that ends where it begins has no rate.
+        peak = made["pct_start"] * made["total_steps"] - 1
+        assume(abs(peak) > 1e-9 and abs(made["total_steps"] - 1 - peak) > 1e-9)
+        assume(abs(made["total_steps"] - 1 - 2 * peak) > 1e-9)
+    return made, draw(counts(family, made))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_rates_are_within_2_ulp_of_their_definition(family):
+    @settings(derandomize=True, deadline=None, max_examples=200)
+    @given(situations(family))
+    def attempt(situation):
+        assert_as_defined(family, *situation)
+
+    attempt()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(family):
+    @settings(derandomize=True, deadline=None, max_examples=10_000)
+    @given(situations(family))
+    def attempt(situation):
+        assert_as_defined(family, *situation)
+
+    attempt()
