@@ -40,7 +40,8 @@ docs: $(READY) ## write docs/coverage.md, findings.md and mapping.md anew
 		$(BIN)/conform document $$name > docs/$$name.md.new && mv docs/$$name.md.new docs/$$name.md || exit 1; \
 	done
 
-bench: $(READY) ## time the suite beside a bare script that makes the same calls
+bench: $(READY) ## the suite's own share of its time, and a bare script that makes the same calls
+	$(BIN)/python benchmarks/share.py
 	$(BIN)/python benchmarks/overhead.py
 
 clean: ## remove what the other targets made, the environment too

@@ -1,6 +1,6 @@
 """The wall time of `make conform` as a multiple of a bare script that makes the same calls.
 
-    make bench            5 rounds
+    make bench            3 rounds
     python benchmarks/overhead.py 9
 
 The two take turns, and the ratio of each round is that of two runs that lie side by side in time,
@@ -59,4 +59,4 @@ def main(rounds: int) -> None:
     print(f"median ratio {statistics.median(ratios):.2f} (to stay within 1.5)")
 
 
-main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

@@ -160,6 +160,11 @@ class Expected(Strict):
     values: Values | None = Field(
         default=None, description="one rate for each step, or a mapping from some steps to rates"
     )
+    documented: Values | None = Field(
+        default=None,
+        description="rates that a documentation claims, as in values: they alone are judged, "
+        "where the documentation contradicts the schedule's definition",
+    )
     raises: Text | None = Field(default=None, description="name of the exception's type")
     message: Pattern | None = Field(
         default=None, description="regular expression found in the exception's text"
@@ -173,9 +178,9 @@ class Expected(Strict):
 
     @model_validator(mode="after")
     def _values_or_exception(self) -> Expected:
-        given = [value for value in (self.values, self.raises, self.accepted) if value is not None]
-        if len(given) != 1:
-            raise ValueError("give either values or raises, or accepted: true")
+        ways = (self.values, self.documented, self.raises, self.accepted)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give either values or raises, or documented, or accepted: true")
         if self.message and not self.raises:
             raise ValueError("message is the text of an exception: give raises with it")
         if self.prints and self.raises:
@@ -347,13 +352,18 @@ class ScheduleCase(CaseBase):
         return self.observed_steps[self.observed_steps >= joins]
 
     @property
+    def own_values(self) -> Values | None:
+        """The case's own rates, be they due or only claimed."""
+        return self.expected.documented or self.expected.values
+
+    @property
     def expected_values(self) -> NDArray[np.float64]:
         """The case's own rates at `observed_steps`, NaN where it gives none."""
         return self.expected_of(0)
 
     def expected_of(self, group: int) -> NDArray[np.float64]:
         """The case's own rates of a group at its steps, NaN where it gives none."""
-        values = self.groups[group - 1].values if group else self.expected.values
+        values = self.groups[group - 1].values if group else self.own_values
         if isinstance(values, list):
             return np.array(values, dtype=np.float64)
         by_step = values or {}
@@ -386,7 +396,7 @@ class ScheduleCase(CaseBase):
         if idle:
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         self._check_groups()
-        steps, values = self.observed_steps, self.expected.values
+        steps, values = self.observed_steps, self.own_values
         if self.resume and self.resume.at not in steps[1:]:
             raise ValueError("resume.at must be one of the steps, and not the first")
         if isinstance(values, list) and len(values) != len(steps):

@@ -45,7 +45,7 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
     schedule, steps = case.schedules[group], case.steps_of(group)
     expected, reference = case.expected_of(group), case.reference_of(group)
-    if np.isnan(expected).all():
+    if np.isnan(expected).all() or case.expected.documented:
         return
     need = case.training_of(group)
     numerals = numeral_rounding(schedule, need, steps, reference)

@@ -91,6 +91,11 @@ class Trial:
         return f"{self.case.name}::{self.implementation.api}::{self.target}"
 
     @property
+    def applies(self) -> bool:
+        """Whether an optimizer applies the rates; not where only an API's arguments are tried."""
+        return self.case.dimension != "validation"
+
+    @property
     def training(self) -> Training:
         """The training that the case needs."""
         return training(self.case)

@@ -146,6 +146,7 @@ class _Session:
             records=tuple(self._records),
             stopped_early=len(done) < len(items),
             full=self._config.getoption("full"),
+            processes=self._workers.processes,
             incidents=tuple(self._workers.incidents),
         )
         try:

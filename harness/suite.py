@@ -30,6 +30,7 @@ class Run:
     records: tuple[KnownDivergence, ...]
     stopped_early: bool
     full: bool = False
+    processes: dict[str, int] = field(default_factory=dict)
     incidents: tuple[str, ...] = ()
 
     @property
@@ -108,6 +109,7 @@ def run(
         records=loaded.known_divergences,
         stopped_early=len(done) < len(trials),
         full=full,
+        processes=workers.processes,
         incidents=tuple(workers.incidents),
     )
 

@@ -1,4 +1,4 @@
-"""Environments and their processes: one worker each, replaced when it crashes or hangs.
+"""Environments and their processes: a worker or several each, replaced when they crash or hang.
 
 The worker answers in the order of the requests, so the trial at the head of what it was sent is
 the one that it is busy with: that one is lost when the worker dies or takes too long, and no other.
@@ -35,6 +35,8 @@ IN_FLIGHT = 4
 START_LIMIT = 300.0
 """Seconds that a framework may take to be imported."""
 MAX_STARTS_IN_VAIN = 2
+WORTH_A_PROCESS = 100
+"""Trials that are waiting for an environment before another process is started for them."""
 
 _END = object()
 
@@ -47,6 +49,7 @@ class EnvironmentSpec:
     framework: str
     python: str = sys.executable
     adapter: Path | None = None
+    processes: int = 1
 
     @property
     def adapter_source(self) -> Path:
@@ -55,8 +58,12 @@ class EnvironmentSpec:
 
 
 def default_environments() -> list[EnvironmentSpec]:
-    """Each framework in the interpreter that runs the harness."""
-    return [EnvironmentSpec(framework, framework) for framework in ADAPTERS]
+    """Each framework in the interpreter that runs the harness.
+
+    torch steps a schedule in microseconds, MindSpore in milliseconds: it is given the cores.
+    """
+    processes = {"mindspore": max(1, min(4, os.cpu_count() or 1))}
+    return [EnvironmentSpec(name, name, processes=processes.get(name, 1)) for name in ADAPTERS]
 
 
 class Workers:
@@ -109,8 +116,10 @@ class Workers:
         """
         for trial in trials:
             self._workers[trial.target.environment].pending.append(trial)
-        for worker in self._workers.values():
+        for worker in list(self._workers.values()):
             self._feed(worker)
+        for spec in self._specs:
+            self._start_more(spec)
         while any(worker.pending or worker.sent for worker in self._workers.values()):
             yield from self._handle_next_event()
 
@@ -124,7 +133,7 @@ class Workers:
                 if time.monotonic() >= worker.since + self._limit(worker):
                     yield from self._replace(worker, timed_out=True)
             return
-        if self._workers[worker.spec.name] is not worker:
+        if self._workers.get(worker.slot) is not worker:
             return  # the last words of a worker that was replaced
         if message is _END:
             yield from self._replace(worker, timed_out=False)
@@ -159,15 +168,41 @@ class Workers:
                 worker.since = time.monotonic()
             worker.sent.append(worker.pending.popleft())
 
-    def _start(self, spec: EnvironmentSpec, starts: int = 1) -> _Worker:
+    @property
+    def processes(self) -> dict[str, int]:
+        """How many processes each environment has had side by side."""
+        return {
+            spec.name: sum(worker.spec is spec for worker in self._workers.values())
+            for spec in self._specs
+        }
+
+    def _start_more(self, spec: EnvironmentSpec) -> None:
+        """As many processes as the environment may have and the waiting trials are worth."""
+        first = self._workers[spec.name]
+        if first.environment is None or first.environment.failure:
+            return
+        worth = 1 + len(first.pending) // WORTH_A_PROCESS
+        for number in range(2, min(spec.processes, worth) + 1):
+            slot = f"{spec.name} {number}"
+            if slot not in self._workers:
+                self._start(spec, slot, pending=first.pending)
+
+    def _start(
+        self,
+        spec: EnvironmentSpec,
+        slot: str | None = None,
+        starts: int = 1,
+        pending: deque[Trial] | None = None,
+    ) -> _Worker:
         gateway = self._group.makegateway(
             f"popen//python={spec.python}//execmodel=main_thread_only"
             if spec.python != sys.executable
             else "popen//execmodel=main_thread_only"
         )
         channel = gateway.remote_exec(worker_module)
-        worker = _Worker(spec, gateway, channel, starts=starts)
-        self._workers[spec.name] = worker
+        waiting: deque[Trial] = deque() if pending is None else pending
+        worker = _Worker(spec, slot or spec.name, gateway, channel, starts, waiting)
+        self._workers[worker.slot] = worker
         channel.setcallback(lambda message: self._events.put((worker, message)), endmarker=_END)
         source = spec.adapter_source
         with suppress(OSError):  # it is dead: the end of its channel is on its way
@@ -182,13 +217,18 @@ class Workers:
         reason = worker.cause_of_death(timed_out, self._limit(worker))
         printed = worker.last_words()
         worker.kill()
-        pending = deque([*worker.sent, *worker.pending])
         if started and worker.sent:
-            trial = pending.popleft()
+            trial = worker.sent.popleft()
             seconds = time.monotonic() - worker.since
             yield trial, Lost(timed_out, reason, printed, seconds)
+        pending = worker.pending  # which it shares with the environment's other processes
+        pending.extendleft(reversed(worker.sent))
+        worker.sent.clear()
         in_vain = 0 if started else worker.starts
-        if not started and in_vain >= MAX_STARTS_IN_VAIN:
+        if not started and in_vain >= MAX_STARTS_IN_VAIN and worker.slot != worker.spec.name:
+            self.incidents.append(f"{worker.slot}: could not be started: {reason}")
+            del self._workers[worker.slot]
+        elif not started and in_vain >= MAX_STARTS_IN_VAIN:
             worker.environment = Environment(
                 worker.spec.name,
                 worker.spec.framework,
@@ -196,15 +236,17 @@ class Workers:
                 failure=f"could not be started: {reason}",
                 crashed=True,
             )
-            worker.pending, worker.sent = deque(), deque()
-            for trial in pending:
+            lost = list(pending)
+            pending.clear()
+            for trial in lost:
                 yield trial, Lost(timed_out, worker.environment.failure, printed)
         elif pending or not started:
             if not started:
-                self.incidents.append(f"{worker.spec.name}: while starting, {reason}")
-            self._start(worker.spec, starts=in_vain + 1).pending = pending
-        else:
-            worker.pending, worker.sent = deque(), deque()
+                self.incidents.append(f"{worker.slot}: while starting, {reason}")
+            self._start(worker.spec, worker.slot, in_vain + 1, pending)
+        for other in list(self._workers.values()):
+            if other.spec is worker.spec and other is not worker:
+                self._feed(other)
 
     def _close(self) -> None:
         for worker in self._workers.values():
@@ -217,14 +259,15 @@ class _Worker:
     """One process, and the trials that it was sent or will be."""
 
     spec: EnvironmentSpec
+    slot: str
     gateway: execnet.Gateway
     channel: execnet.Channel
     starts: int
+    pending: deque[Trial]
     since: float = field(default_factory=time.monotonic)
     environment: Environment | None = None
     pid: int | None = None
     folder: Path | None = None
-    pending: deque[Trial] = field(default_factory=deque)
     sent: deque[Trial] = field(default_factory=deque)
 
     @property
@@ -309,6 +352,7 @@ def request(trial: Trial) -> dict[str, Any]:
         "steps_per_epoch": training.steps_per_epoch,
         "updates": training.updates,
         "optimizer": training.optimizer,
+        "applies": trial.applies,
         "stepping": training.stepping,
         "changes": training.changes,
         "resume": training.resume and {"at": training.resume.at, "by": training.resume.by},

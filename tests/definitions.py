@@ -40,14 +40,14 @@ def due(value: Any) -> Due:
     return value if isinstance(value, Due) else Due(mpf(value), abs(mpf(value)))
 
 
-def mix(start: Any, end: Any, share: mpf) -> Due:
-    """The point at `share` of the way."""
-    return due(start) * (1 - share) + due(end) * share
+def between(start: Any, end: Any, share: mpf) -> Due:
+    """The point at `share` of the way: `start + (end - start) * share`."""
+    return due(start) + due(mpf(end) - mpf(start)) * share
 
 
-def fallen(share: mpf) -> mpf:
-    """How much of the way down half a cosine has gone: from 0 to 1."""
-    return mpmath.sin(mpmath.pi * share / 2) ** 2
+def risen(share: mpf) -> mpf:
+    """How much of half a cosine is left: from 1 at 0 to 0 at 1, `(1 + cos(pi * share)) / 2`."""
+    return mpmath.cospi(share / 2) ** 2
 
 
 def constant(p: dict[str, Any], t: int) -> Due:
@@ -56,7 +56,7 @@ def constant(p: dict[str, Any], t: int) -> Due:
 
 def linear(p: dict[str, Any], t: int) -> Due:
     share = mpf(min(t, p["total_iters"])) / p["total_iters"]
-    return mix(p["start_factor"], p["end_factor"], share) * p["base_lr"]
+    return between(p["start_factor"], p["end_factor"], share) * p["base_lr"]
 
 
 def power(base: Any, exponent: Any) -> mpf:
@@ -110,7 +110,7 @@ def cosine(p: dict[str, Any], t: int) -> Due:
     share = mpf(t) / p["T_max"]
     if not p.get("periodic"):
         share = min(share, mpf(1))
-    return mix(p["base_lr"], p.get("eta_min", 0.0), fallen(share))
+    return between(p.get("eta_min", 0.0), p["base_lr"], risen(share))
 
 
 def warm_restarts(p: dict[str, Any], t: int) -> Due:
@@ -120,7 +120,7 @@ def warm_restarts(p: dict[str, Any], t: int) -> Due:
     while since >= length:
         since -= length
         length *= p["T_mult"]
-    return mix(p["base_lr"], p.get("eta_min", 0.0), fallen(mpf(since) / length))
+    return between(p.get("eta_min", 0.0), p["base_lr"], risen(mpf(since) / length))
 
 
 def cyclic(p: dict[str, Any], t: int) -> Due:
@@ -134,7 +134,7 @@ def cyclic(p: dict[str, Any], t: int) -> Due:
         height /= mpf(2) ** cycles
     elif p.get("policy") == "exp_range":
         height *= power(p["gamma"], t)
-    return mix(p["base_lr"], p["max_lr"], height)
+    return between(p["base_lr"], p["max_lr"], height)
 
 
 def one_cycle(p: dict[str, Any], t: int) -> Due:
@@ -148,7 +148,9 @@ def one_cycle(p: dict[str, Any], t: int) -> Due:
     for (a, low), (b, high) in zip(corners, corners[1:], strict=False):
         if t <= b or b == corners[-1][0]:
             share = (t - a) / (b - a)
-            return mix(low, high, share if p["anneal"] == "linear" else fallen(share))
+            if p["anneal"] == "linear":
+                return between(low, high, share)
+            return between(high, low, risen(share))
     raise AssertionError(f"{t} is in no phase")
 
 
@@ -175,12 +177,19 @@ def multiplicative(p: dict[str, Any], t: int) -> Due:
     return due(p["base_lr"]) * mpmath.fprod(function(p["function"], s) for s in range(1, t + 1))
 
 
-def plateau(p: dict[str, Any], t: int) -> Due:
-    """By the words: a best metric, epochs without improvement, a cooldown."""
+def plateau(p: dict[str, Any], t: int, found: dict[int, float] | None = None) -> Due:
+    """By the words: a best metric, epochs without improvement, a cooldown.
+
+    `found` are rates that somebody set from outside, by the count at which they are found.
+    """
     rate, least = mpf(p["base_lr"]), mpf(p.get("min_lr", 0.0))
     threshold, sign = mpf(p.get("threshold", 1e-4)), 1 if p.get("mode", "min") == "min" else -1
     best, without, cooling = None, 0, 0
-    for metric in p["metrics"][:t]:
+    for count in range(t):
+        rate = mpf((found or {}).get(count, rate))
+        if count >= len(p["metrics"]):
+            continue
+        metric = p["metrics"][count]
         if math.isnan(metric):
             better = False
         elif best is None:
@@ -202,8 +211,8 @@ def plateau(p: dict[str, Any], t: int) -> Due:
 def swa(p: dict[str, Any], t: int) -> Due:
     epochs = p.get("anneal_epochs", 10)
     share = mpf(t) / epochs if t < epochs else mpf(1)
-    share = share if p.get("anneal") == "linear" else fallen(share)
-    return mix(p["base_lr"], p["swa_lr"], share)
+    share = share if p.get("anneal") == "linear" else 1 - risen(share)
+    return due(p["swa_lr"]) * share + due(p["base_lr"]) * (due(1) + due(-share))
 
 
 def sequential(p: dict[str, Any], t: int) -> Due:
@@ -240,6 +249,116 @@ DEFINITIONS: dict[str, Callable[[dict[str, Any], int], Due]] = {
     "swa": swa,
     "warm_restarts": warm_restarts,
 }
+
+
+# The recursions: how a scheduler makes each rate from the one that it finds.
+
+
+def _factor_of_exponential(p: dict[str, Any], t: int) -> mpf:
+    every = p.get("decay_steps") or p["decay_epochs"]
+    if p.get("staircase"):
+        return mpf(p["decay_rate"]) if t % every == 0 else mpf(1)
+    return power(p["decay_rate"], mpf(1) / every)
+
+
+def _factor_of_linear(p: dict[str, Any], t: int) -> mpf:
+    before, after = (linear({**p, "base_lr": 1}, count).value for count in (t - 1, t))
+    return mpf(1) if t > p["total_iters"] else after / before
+
+
+def _factor_of_polynomial(p: dict[str, Any], t: int) -> mpf:
+    total = p["total_iters"]
+    return mpf(1) if t > total else power(mpf(total - t) / (total - t + 1), p["power"])
+
+
+_FACTORS: dict[str, Callable[[dict[str, Any], int], Any]] = {
+    "constant": lambda p, t: 1 / mpf(p["factor"]) if t == p["total_iters"] else 1,
+    "exponential": _factor_of_exponential,
+    "linear": _factor_of_linear,
+    "multiplicative": lambda p, t: function(p["function"], t),
+    "multistep": lambda p, t: power(p["gamma"], p["milestones"].count(t)),
+    "polynomial": _factor_of_polynomial,
+}
+
+
+def _after_cosine(p: dict[str, Any], t: int, rate: mpf) -> mpf:
+    low, length = mpf(p.get("eta_min", 0.0)), p["T_max"]
+    if t > length and not p.get("periodic"):
+        return rate
+    if (t - 1) % (2 * length) == length:
+        return rate + (p["base_lr"] - low) * (1 - mpmath.cospi(mpf(1) / length)) / 2
+    after, before = (1 + mpmath.cospi(mpf(count) / length) for count in (t, t - 1))
+    return low + (rate - low) * after / before
+
+
+def _after_swa(p: dict[str, Any], t: int, rate: mpf) -> mpf:
+    """The first rate is what the present one would have come from; and forth again."""
+    epochs, swa_lr = p.get("anneal_epochs", 10), mpf(p["swa_lr"])
+    before, after = (mpf(min(count, epochs)) / max(1, epochs) for count in (t - 1, t))
+    if t > epochs:
+        return swa_lr
+    if p.get("anneal") != "linear":
+        before, after = 1 - risen(before), 1 - risen(after)
+    return swa_lr * after + (rate - before * swa_lr) / (1 - before) * (1 - after)
+
+
+def _after_sequential(p: dict[str, Any], t: int, rate: mpf) -> mpf:
+    present = sum(m <= t for m in p["milestones"])
+    ((family, part),) = p["parts"][present].items()
+    begun = [0, *p["milestones"]][present]
+    return following(family, {"base_lr": p["base_lr"], **part}, t - begun, rate)
+
+
+def _after_chained(p: dict[str, Any], t: int, rate: mpf) -> mpf:
+    for part in p["parts"]:
+        ((family, parameters),) = part.items()
+        rate = following(family, {**parameters, "base_lr": 1.0}, t, rate)
+    return rate
+
+
+_FOLLOWING = {
+    "chained": _after_chained,
+    "cosine": _after_cosine,
+    "sequential": _after_sequential,
+    "swa": _after_swa,
+}
+
+
+def _recursive(family: str, p: dict[str, Any]) -> bool:
+    """Whether schedulers make it from the rate that they find."""
+    if family == "polynomial":
+        return p.get("end_lr", 0.0) == 0 and not p.get("cycle")
+    known = family in _FACTORS or family in _FOLLOWING
+    return known and p.get("factor") != 0 and p.get("start_factor") != 0
+
+
+def following(family: str, p: dict[str, Any], t: int, rate: mpf) -> mpf:
+    """The rate at count `t`, where `rate` is found at the one before."""
+    if t == 0 or not _recursive(family, p):
+        return DEFINITIONS[family](p, t).value
+    if family in _FACTORS:
+        return rate * _FACTORS[family](p, t)
+    return _FOLLOWING[family](p, t, rate)
+
+
+def changed(family: str, p: dict[str, Any], every: int, changes: dict[int, float]) -> list[mpf]:
+    """The rates of 40 updates, `every` of them a count, where somebody sets others on the way."""
+    with mpmath.workdps(DIGITS):
+        rates = [DEFINITIONS[family](p, 0).value]
+        found: dict[int, float] = {}
+        for step in range(1, 40):
+            rate, (count, within) = rates[-1], divmod(step, every)
+            if within == 0:
+                rate = (
+                    plateau(p, count, found).value
+                    if family == "plateau"
+                    else following(family, p, count, rate)
+                )
+            if step in changes:
+                rate = mpf(changes[step])
+                found[count] = changes[step]
+            rates.append(rate)
+        return rates
 
 
 def rate(family: str, parameters: dict[str, Any], t: int) -> Due:

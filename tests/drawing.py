@@ -24,7 +24,7 @@ def lengths(most: float) -> st.SearchStrategy[int]:
 DECIMALS = st.sampled_from([0.1, 0.9, 0.5, 0.3, 0.01, 0.25, 1.0])
 BASES = decades(-12, 6) | DECIMALS
 SIGNED = BASES | BASES.map(lambda x: -x)
-FACTORS = st.floats(0, 1) | DECIMALS | st.just(0.0)
+FACTORS = st.floats(0, 1, allow_subnormal=False) | DECIMALS | st.just(0.0)
 RATES = st.floats(0.05, 1.5) | st.floats(0, 12).map(lambda k: 1 - 10.0**-k) | DECIMALS
 LENGTHS = lengths(9)
 
@@ -33,7 +33,8 @@ LENGTHS = lengths(9)
 def functions(draw: Draw) -> Parameters:
     name = draw(st.sampled_from(["power", "inverse", "inverse_sqrt", "constant", "table"]))
     if name == "table":
-        return {"name": name, "values": draw(st.lists(st.floats(-2, 2), min_size=1, max_size=6))}
+        values = st.floats(-2, 2, allow_subnormal=False)
+        return {"name": name, "values": draw(st.lists(values, min_size=1, max_size=6))}
     return {"name": name, "a": draw(RATES if name in ("power", "constant") else decades(-6, 2))}
 
 
@@ -162,6 +163,10 @@ def _factor(draw: Draw) -> Parameters:
         part["start_factor"] = draw(st.floats(0.01, 1))
     elif family == "polynomial":
         part |= {"end_lr": 0.0, "cycle": False}
+    else:
+        # One factor must not leave the range that another brings it back to.
+        name = "gamma" if family == "multistep" else "decay_rate"
+        part[name] = min(part[name], 1.0)
     return {family: part}
 
 
@@ -174,7 +179,7 @@ def _sequential(draw: Draw) -> Parameters:
     for _ in range(draw(st.integers(1, 3))):
         family = draw(st.sampled_from(PARTS))
         parts.append({family: PARAMETERS[family](draw)})
-        if draw(st.booleans()) and family != "one_cycle":
+        if draw(st.booleans()):
             parts[-1][family]["base_lr"] = draw(BASES)
     milestones = draw(
         st.lists(st.integers(0, 40), min_size=len(parts) - 1, max_size=len(parts) - 1)
@@ -202,7 +207,7 @@ PARAMETERS: dict[str, Callable[[Draw], Parameters]] = {
     "swa": _swa,
     "warm_restarts": _warm_restarts,
 }
-PARTS = sorted(set(PARAMETERS) - {"plateau", "piecewise", "swa", "sequential"})
+PARTS = sorted(set(PARAMETERS) - {"plateau", "piecewise", "one_cycle", "swa", "sequential"})
 
 
 @st.composite

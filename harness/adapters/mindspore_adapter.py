@@ -100,9 +100,11 @@ def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> N
                 ops.assign(training.optimizer.param_groups[0]["lr"], request["changes"][update])
             if seen.wants(update):
                 seen.report([_fetched(rate) for rate in training.scheduler.get_last_lr()])
-                training.put_to_zero()
-            training.step()
-            if seen.wants(update):
+                if request["applies"]:
+                    training.put_to_zero()
+            if request["applies"]:
+                training.step()
+            if seen.wants(update) and request["applies"]:
                 seen.apply([-weight.asnumpy()[0] for weight in training.weights])
             training.advance(update)
     finally:
@@ -231,6 +233,8 @@ def _look_up(
 
     Its `global_step` counts the updates made, and a checkpoint restores it: that is the jump.
     """
+    if not request["applies"]:
+        return
     optimizer, weights = _optimizer(schedules, request)
     step_once = _stepped(optimizer, weights, request["mode"])
     seen, resume = _Seen(request), request["resume"]

@@ -75,8 +75,9 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
                 with torch.no_grad():
                     for weight in training.weights:
                         weight.zero_()
-            training.optimizer.step()
-            if update in wanted:
+            if request["applies"]:
+                training.optimizer.step()
+            if update in wanted and request["applies"]:
                 for seen, weight in zip(applied, training.weights):
                     seen.append(-weight.item())
             training.advance(update)

@@ -6,6 +6,8 @@ is made a budget. docs/tolerance.md has the derivation.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.budget.rounding import (
@@ -65,7 +67,11 @@ def budget(
     computed, stored = implementation.precision, stored or implementation.precision
     recursive = implementation.form is Form.RECURSIVE and training.stepping == "plain"
     n, counts = Rounding(computed), schedule.counts(steps, training.steps_per_epoch)
-    error = _errors(schedule, counts, n, recursive and schedule.chainable)
+    evaluated = call.realises or schedule
+    error = _errors(evaluated, counts, n, recursive and evaluated.chainable)
+    # What was worked out on the way to the API is off by one rounding of the greatest rate.
+    greatest = max(abs(evaluated.base_lr), float(np.abs(rates).max(initial=0)))
+    error = error + len(call.derived) * 2 * _U64 * (greatest if math.isfinite(greatest) else 0)
     if training.changes:
         # A recursion that goes on from another rate carries the same relative error.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,8 +79,10 @@ def budget(
         error = error * np.fmax(share, 1.0) + unit_roundoff(computed) * np.abs(rates)
     if training.optimizer != "SGD" and applied:
         error = error + OPTIMIZER_ROUNDINGS * unit_roundoff(stored or computed) * np.abs(rates)
+    # Where a recursion leaves the range, nothing is known of how far off it is.
+    error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
-        relative = (REFERENCE_ULP + len(call.derived)) * 2 * _U64
+        relative = REFERENCE_ULP * 2 * _U64
         if unit_roundoff(stored) > unit_roundoff(computed):
             relative += unit_roundoff(stored)
         smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))

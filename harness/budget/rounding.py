@@ -124,12 +124,10 @@ class Rounding:
         self._u = unit_roundoff(precision)
         self._tiny = float(np.finfo(precision).tiny)
         self._pow_ulp = POW_ULP_FLOAT32 if precision is Precision.FLOAT32 else POW_ULP
+        # MindSpore's Cells take the sine of an angle that is a quarter turn on.
+        self._turned = 0.5 if precision is Precision.FLOAT32 else 0.0
         # What the base of the natural logarithm loses when it is a float, in the logarithm's units.
         self._e = abs(math.log1p((float(self._dtype.type(math.e)) - math.e) / math.e)) + _U64
-
-    @property
-    def pi(self) -> Rounded:
-        return self._passed(math.pi, _U64 * math.pi)
 
     def parameter(self, value: float) -> Rounded:
         """What passing `value` does to it: no bound but the rounding itself, which is known."""
@@ -170,11 +168,13 @@ class Rounding:
             total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u
             return self._function(np.exp(x.value), np.where(_is(x, 0), 0.0, total))
 
-    def cos(self, x: Rounded) -> Rounded:
+    def half_wave(self, share: Rounded) -> Rounded:
+        turned = self._passed(math.pi, _U64 * math.pi) * (share + self._turned)
         with np.errstate(all="ignore"):
-            value = np.cos(x.value)
-            error = np.abs(np.sin(x.value)) * x.error + x.error**2 / 2
-            return Rounded(value, error + COS_ULP * 2 * self._u * np.abs(value), self._u)
+            angle, off = np.pi * share.value, turned.error
+            value, slope = np.cos(angle), np.abs(np.sin(angle))
+            error = slope * off + off**2 / 2 + COS_ULP * 2 * self._u * np.abs(value)
+            return (1 + Rounded(value, error, self._u)) / 2
 
     def where(self, mask: Mask, one: Rounded | float, other: Rounded | float) -> Rounded:
         one = one if isinstance(one, Rounded) else Rounded(one, 0.0, self._u)
@@ -204,10 +204,6 @@ class Numerals(Rounding):
         super().__init__(Precision.FLOAT64)
         self._u = self._tiny = self._pow_ulp = self._e = 0.0
 
-    @property
-    def pi(self) -> Rounded:
-        return Rounded(math.pi, 0.0, 0.0)
-
     def parameter(self, value: float) -> Rounded:
         return Rounded(value, _U64 * abs(value), 0.0)
 
@@ -217,5 +213,6 @@ class Numerals(Rounding):
     def root(self, value: float, degree: int) -> Rounded:
         return self.power(self.parameter(value), 1 / degree)
 
-    def cos(self, x: Rounded) -> Rounded:
-        return Rounded(np.cos(x.value), np.abs(np.sin(x.value)) * x.error + x.error**2 / 2, 0.0)
+    def half_wave(self, share: Rounded) -> Rounded:
+        angle, off = np.pi * share.value, np.pi * share.error
+        return Rounded((1 + np.cos(angle)) / 2, np.abs(np.sin(angle)) * off / 2 + off**2 / 4, 0.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.reference.schedule import Schedule
+
 
 @dataclass(frozen=True)
 class Resume:
@@ -67,6 +69,7 @@ class Call:
         per_epoch: whether a scheduler's `step()` is called once an epoch, or after each update.
         derived: arguments that are not parameters of the schedule but computed from them, and so
             rounded once more.
+        realises: the schedule whose formula the API evaluates, where it is another family's.
         metrics: what a metric-driven scheduler is told at each of its steps.
     """
 
@@ -74,6 +77,7 @@ class Call:
     base_lr: float | None = None
     per_epoch: bool = False
     derived: frozenset[str] = field(default=frozenset())
+    realises: Schedule | None = None
     metrics: tuple[float, ...] = ()
 
     def overridden(self, arguments: dict[str, Any]) -> Call:

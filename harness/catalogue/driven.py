@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from harness.catalogue.call import Call, Made, Named, Training, Unsupported
 from harness.catalogue.rows import EXPERIMENTAL, NN, STEPPED, TORCH, Express, Row, both, stepped
@@ -119,7 +120,7 @@ PLATEAU: list[Row] = [
 
 def _first_that_can(
     family: str, schedule: Schedule, training: Training, module: str, rows: dict[str, list[Row]]
-) -> Made | Unsupported:
+) -> tuple[Made, Call] | Unsupported:
     """A part, by the first API of the module that can express it."""
     reason = f"there is no {family} in {module}"
     for api, _, _, express in rows.get(family, []):
@@ -128,7 +129,7 @@ def _first_that_can(
             if isinstance(call, Unsupported):
                 reason = f"{api.rpartition('.')[2]}: {call.reason}"
             else:
-                return Made(api, call.arguments)
+                return Made(api, call.arguments), call
     return Unsupported(reason)
 
 
@@ -151,17 +152,34 @@ def _parts(
     training: Training,
     module: str,
     rows: dict[str, list[Row]],
-) -> list[Made] | Unsupported:
-    made = []
+) -> tuple[list[Made], Call] | Unsupported:
+    """The parts, and what is to be said of the call that they are the parts of."""
+    made: list[Made] = []
+    realised: list[Any] = []
+    derived: set[str] = set()
     for part, own, updates in zip(
         schedule.parts, schedule.schedules, _lengths(schedule, training), strict=True
     ):
+        if part.has_own_base and module != NN and part.family not in {"cyclic", "one_cycle"}:
+            return Unsupported("a scheduler begins at the optimizer's rate")
         here = replace(training, updates=updates)
-        call = _first_that_can(part.family, own, here, module, rows)
-        if isinstance(call, Unsupported):
-            return call
-        made.append(call)
-    return made
+        found = _first_that_can(part.family, own, here, module, rows)
+        if isinstance(found, Unsupported):
+            return found
+        made.append(found[0])
+        realised.append(_as_part(part, found[1].realises))
+        derived |= {f"{len(made)}.{name}" for name in found[1].derived}
+    same = all(new is part for new, part in zip(realised, schedule.parts, strict=True))
+    realises = None if same else schedule.model_copy(update={"parts": realised})
+    return made, Call({}, derived=frozenset(derived), realises=realises)
+
+
+def _as_part(part: Any, realises: Schedule | None) -> Any:
+    """The part whose formula is evaluated: itself, or another family's."""
+    if realises is None:
+        return part
+    given = realises.model_dump(exclude={"counted_in"})
+    return type(part).model_validate({"polynomial": given})
 
 
 def compositions(rows: dict[str, list[Row]]) -> None:
@@ -172,8 +190,9 @@ def compositions(rows: dict[str, list[Row]]) -> None:
             parts = _parts(schedule, training, module, rows)
             if isinstance(parts, Unsupported):
                 return parts
-            arguments = {"schedulers": parts, "milestones": schedule.milestones}
-            return stepped(schedule, arguments)
+            made, whole = parts
+            arguments = {"schedulers": made, "milestones": schedule.milestones}
+            return stepped(schedule, arguments, derived=whole.derived)
 
         return express
 
@@ -181,7 +200,7 @@ def compositions(rows: dict[str, list[Row]]) -> None:
         parts = _parts(schedule, training, TORCH, rows)
         if isinstance(parts, Unsupported):
             return parts
-        return stepped(schedule, {"schedulers": parts})
+        return stepped(schedule, {"schedulers": parts[0]}, derived=parts[1].derived)
 
     def joined(schedule: Sequential, training: Training) -> Call | Unsupported:
         if schedule.per_epoch and training.steps_per_epoch > 1:
@@ -189,7 +208,8 @@ def compositions(rows: dict[str, list[Row]]) -> None:
         parts = _parts(schedule, training, NN, rows)
         if isinstance(parts, Unsupported):
             return parts
-        return Call({"schedules": parts, "milestones": schedule.milestones})
+        made, whole = parts
+        return replace(whole, arguments={"schedules": made, "milestones": schedule.milestones})
 
     rows |= {
         "sequential": [

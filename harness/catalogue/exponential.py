@@ -30,9 +30,15 @@ def _stepping(schedule: Exponential, _: Training) -> Call | Unsupported:
     )
 
 
-def _list(schedule: Exponential, training: Training) -> Call:
+def _positive(schedule: Exponential) -> Unsupported | None:
+    if schedule.decay_rate <= 0 or schedule.base_lr <= 0:
+        return Unsupported("takes a rate and a decay_rate above 0 only")
+    return None
+
+
+def _list(schedule: Exponential, training: Training) -> Call | Unsupported:
     """`exponential_decay_lr`: counts in epochs, so a decay per update makes each an epoch."""
-    return Call(
+    return _positive(schedule) or Call(
         {
             "learning_rate": schedule.base_lr,
             "decay_rate": schedule.decay_rate,
@@ -46,6 +52,9 @@ def _list(schedule: Exponential, training: Training) -> Call:
 
 def _cell(schedule: Exponential, training: Training) -> Call | Unsupported:
     """`ExponentialDecayLR`: counts in updates, so a decay per epoch is a stair of whole epochs."""
+    refused = _positive(schedule)
+    if refused is not None:
+        return refused
     decay_steps, stair = schedule.decay_every, schedule.staircase
     if schedule.per_epoch and training.steps_per_epoch > 1:
         if schedule.decay_every > 1 and not stair:
@@ -98,7 +107,7 @@ MAPPINGS = (
             "decay_epoch": "decay_epochs or decay_steps",
             "is_stair": "staircase",
         },
-        "always",
+        "base_lr and decay_rate above 0",
         _list,
     ),
     (

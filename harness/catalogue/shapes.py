@@ -96,16 +96,29 @@ def _linear_list(schedule: Linear, training: Training) -> Call | Unsupported:
     if isinstance(line, Unsupported):
         return line
     ends = {**lengths(schedule, training), "decay_epoch": schedule.total_iters}
-    return Call({**line, **ends}, derived=frozenset({"learning_rate", "end_learning_rate"}))
+    return _line({**line, **ends}, schedule)
 
 
 def _linear_cell(schedule: Linear, training: Training) -> Call | Unsupported:
     line = _as_polynomial(schedule)
     if isinstance(line, Unsupported):
         return line
-    return in_updates(schedule, training) or Call(
-        {**line, "decay_steps": schedule.total_iters},
+    return in_updates(schedule, training) or _line(
+        {**line, "decay_steps": schedule.total_iters}, schedule
+    )
+
+
+def _line(arguments: dict[str, Any], schedule: Linear) -> Call:
+    return Call(
+        arguments,
         derived=frozenset({"learning_rate", "end_learning_rate"}),
+        realises=Polynomial(
+            base_lr=arguments["learning_rate"],
+            end_lr=arguments["end_learning_rate"],
+            total_iters=schedule.total_iters,
+            power=1.0,
+            counted_in=schedule.counted_in,
+        ),
     )
 
 

@@ -39,10 +39,6 @@ class Arithmetic(Protocol[N]):
     Literals in a formula (`1`, `0.5`) stand for themselves, exactly.
     """
 
-    @property
-    def pi(self) -> N:
-        """The circle's number, as a program writes it."""
-
     def parameter(self, value: float) -> N:
         """A parameter of the schedule."""
 
@@ -58,8 +54,8 @@ class Arithmetic(Protocol[N]):
     def exp(self, x: N) -> N:
         """e to the power `x`."""
 
-    def cos(self, x: N) -> N:
-        """The cosine of `x` in radians."""
+    def half_wave(self, share: N) -> N:
+        """`(1 + cos(pi * share)) / 2`: from 1 at 0 down to 0 at 1, and up again to 1 at 2."""
 
     def where(self, mask: Mask, one: N | float, other: N | float) -> N:
         """`one` where the mask is set, else `other`."""

@@ -67,12 +67,20 @@ class PartBase(BaseModel):
         (name,) = self.model_fields_set
         return name.rstrip("_")
 
+    @property
+    def has_own_base(self) -> bool:
+        """Whether it begins at a rate of its own."""
+        (name,) = self.model_fields_set
+        return "base_lr" in getattr(self, name).model_fields_set
+
     def schedule(self, whole: Schedule) -> Schedule:
         """The part as a schedule of its own."""
         (name,) = self.model_fields_set
         schedule: Schedule = getattr(self, name)
         changes: dict[str, Any] = {}
-        if "base_lr" not in schedule.model_fields_set:
+        if isinstance(schedule, OneCycle):
+            changes["base_lr"] = schedule.max_lr / schedule.div_factor
+        elif "base_lr" not in schedule.model_fields_set:
             changes["base_lr"] = whole.base_lr
         if isinstance(schedule, Counted) and isinstance(whole, Counted):
             changes["counted_in"] = whole.counted_in
@@ -179,8 +187,8 @@ from harness.reference.double_double import Exact  # noqa: E402
 
 _EXACT = Exact()
 _fields: dict[str, Any] = {
-    "sequential": (Sequential | None, None),
-    "chained": (Chained | None, None),
+    "sequential": (_without_base("sequential", Sequential) | None, None),
+    "chained": (_without_base("chained", Chained) | None, None),
     **{
         # `lambda` is no name that Python lets an argument have.
         (f"{family}_" if family == "lambda" else family): (

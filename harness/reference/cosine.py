@@ -34,17 +34,16 @@ class Cosine(Counted):
         low, base = n.parameter(self.eta_min), n.parameter(self.base_lr)
         # The schedule repeats itself, and so do its rates, without the rounding of a long argument.
         count = count % (2 * self.T_max) if self.periodic else np.minimum(count, self.T_max)
-        angle = n.pi * n.whole(count) / n.whole(self.T_max)
-        return low + (base - low) * (1 + n.cos(angle)) / 2
+        return low + (base - low) * n.half_wave(n.whole(count) / n.whole(self.T_max))
 
     def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any] | None:
         low, base, total = n.parameter(self.eta_min), n.parameter(self.base_lr), n.whole(self.T_max)
         bottom = (count - 1 - self.T_max) % (2 * self.T_max) == 0
-        above = 1 + n.cos(n.pi * n.whole(count) / total)
-        before = 1 + n.cos(n.pi * n.whole(count - 1) / total)
-        scale = n.where(bottom, 1.0, above / n.where(bottom, 1.0, before))
-        rise = (base - low) * (1 - n.cos(n.pi / total)) / 2
-        return Chain(scale, low, n.where(bottom, rise, n.whole(0)))
+        still = (count > self.T_max) & (not self.periodic)
+        above, before = (n.half_wave(n.whole(c) / total) for c in (count, count - 1))
+        scale = n.where(bottom | still, 1.0, above / n.where(bottom, 1.0, before))
+        rise = (base - low) * n.half_wave(1 - n.whole(1) / total)
+        return Chain(scale, low, n.where(bottom & ~still, rise, n.whole(0)))
 
 
 class WarmRestarts(Counted):
@@ -64,8 +63,7 @@ class WarmRestarts(Counted):
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         start, length = self.cycle(count)
         low, base = n.parameter(self.eta_min), n.parameter(self.base_lr)
-        angle = n.pi * n.whole(count - start) / n.whole(length)
-        return low + (base - low) * (1 + n.cos(angle)) / 2
+        return low + (base - low) * n.half_wave(n.whole(count - start) / n.whole(length))
 
     def cycle(self, count: Int64) -> tuple[Int64, Int64]:
         """Where the present cycle began, and how long it is; shapes as `count`."""

@@ -7,6 +7,8 @@ Source: Smith, *Cyclical Learning Rates for Training Neural Networks* (2017), se
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -86,7 +88,9 @@ class OneCycle(Counted):
 
     @model_validator(mode="after")
     def _starts_where_it_says(self) -> OneCycle:
-        if self.base_lr != self.max_lr / self.div_factor:
+        # As a part of a composition it is given none, and takes its own.
+        given = "base_lr" in self.model_fields_set
+        if given and self.base_lr != self.max_lr / self.div_factor:
             raise ValueError(f"base_lr is max_lr / div_factor, {self.max_lr / self.div_factor!r}")
         return self
 
@@ -95,17 +99,17 @@ class OneCycle(Counted):
         start = top / n.parameter(self.div_factor)
         end = start / n.parameter(self.final_div_factor)
         total = self.total_steps
-        rising = share * n.whole(total) - 1
-        phases = [(rising, self.pct_start * total - 1, start, top)]
+        peak = Fraction(self.pct_start) * total - 1
+        phases = [(share * n.whole(total) - 1, peak, start, top)]
         if self.three_phase:
-            falling = 2 * share * n.whole(total) - 2
-            phases.append((falling, 2 * self.pct_start * total - 2, top, start))
-        phases.append((n.whole(total - 1), float(total), start if self.three_phase else top, end))
+            phases.append((2 * share * n.whole(total) - 2, 2 * peak, top, start))
+        low = start if self.three_phase else top
+        phases.append((n.whole(total - 1), Fraction(total), low, end))
         begins: Any = n.whole(0)
         before = np.zeros(count.shape, dtype=bool)
         rates: Any = n.whole(0 * count)
         for ends, limit, low, high in phases:
-            here = ~before & (count <= limit)
+            here = ~before & (count <= math.floor(limit))
             share_done = (n.whole(count) - begins) / (ends - begins)
             share_done = n.where(here, share_done, 0.0)
             rates = n.where(here, self._between(low, high, share_done, n), rates)
@@ -116,4 +120,4 @@ class OneCycle(Counted):
     def _between(self, start: Any, end: Any, done: Any, n: Arithmetic[Any]) -> Any:
         if self.anneal == "linear":
             return (end - start) * done + start
-        return end + (start - end) / 2 * (1 + n.cos(n.pi * done))
+        return end + (start - end) * n.half_wave(done)

@@ -119,7 +119,7 @@ def _high_half(a: Any) -> Any:
     return scaled - (scaled - a)
 
 
-PI = constant(Decimal("3.14159265358979323846264338327950288419716939937510"))
+_QUARTER = constant(Decimal("1.57079632679489661923132169163975144209858469968755"))
 _LN2 = constant(_DIGITS50.ln(Decimal(2)))
 _INVERSE_FACTORIALS = [
     constant(_DIGITS50.divide(Decimal(1), Decimal(int(np.prod(range(1, k + 1), dtype=object)))))
@@ -150,11 +150,10 @@ def log(x: DoubleDouble) -> DoubleDouble:
     return guess + (x * scaled_exp(1.0, -guess) - 1.0)
 
 
-def cos(x: DoubleDouble) -> DoubleDouble:
-    """The cosine, for arguments up to some 10**9."""
-    quarter = PI * 0.5
-    turns = np.rint(x.hi / quarter.hi)
-    rest = x - quarter * turns  # at most pi / 4
+def cos_of_quarters(x: DoubleDouble) -> DoubleDouble:
+    """The cosine of `x` quarter turns: exact where it is 0 or 1, and to all digits near there."""
+    turns = np.rint(x.hi)
+    rest = (x - turns) * _QUARTER  # at most pi / 4
     square = -(rest * rest)
     even = _series(square, range(26, -1, -2))
     odd = rest * _series(square, range(27, 0, -2))
@@ -178,8 +177,6 @@ def _where(mask: Mask, one: DoubleDouble | Plain, other: DoubleDouble | Plain) -
 class Exact:
     """The arithmetic of the reference models: each result is right to about 30 digits."""
 
-    pi = PI
-
     def parameter(self, value: float) -> DoubleDouble:
         return DoubleDouble(value)
 
@@ -200,8 +197,10 @@ class Exact:
     def exp(self, x: DoubleDouble) -> DoubleDouble:
         return scaled_exp(1.0, x)
 
-    def cos(self, x: DoubleDouble) -> DoubleDouble:
-        return cos(x)
+    def half_wave(self, share: DoubleDouble) -> DoubleDouble:
+        # Of half the angle, squared: what is left near 0 is no difference.
+        half = cos_of_quarters(share)
+        return half * half
 
     def where(
         self, mask: Mask, one: DoubleDouble | float, other: DoubleDouble | float

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, NonNegativeInt
 
 from harness.reference.arithmetic import Arithmetic, Int64
+from harness.reference.double_double import DoubleDouble
 from harness.reference.schedule import Chain, Counted
 
 
@@ -60,6 +61,15 @@ class Plateau(Counted):
                 scale = n.where(here, 0.0 if least else n.parameter(self.factor), scale)
                 shift = n.where(here, n.parameter(self.min_lr) if least else 0.0, shift)
         return Chain(scale, n.whole(0), shift)
+
+    def following(self, rate: DoubleDouble, count: int, chain: Chain[Any]) -> DoubleDouble:
+        """What is the least rate, and what is too small a fall, depends on the rate that is found."""
+        if count not in self.falls():
+            return rate
+        fallen = rate * self.factor
+        if fallen.rounded() <= self.min_lr:
+            fallen = DoubleDouble(self.min_lr)
+        return fallen if (rate - fallen).rounded() > self.eps else rate
 
     def falls(self) -> list[int]:
         """The counts at which the rate is due to fall."""
@@ -115,5 +125,5 @@ class Swa(Counted):
     def _share(self, count: Int64, n: Arithmetic[Any]) -> Any:
         over = count >= self.anneal_epochs
         done = n.whole(np.where(over, 0, count)) / n.whole(max(1, self.anneal_epochs))
-        share = done if self.anneal == "linear" else (1 - n.cos(n.pi * done)) / 2
+        share = done if self.anneal == "linear" else n.half_wave(1 - done)
         return n.where(over, 1.0, share)

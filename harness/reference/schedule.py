@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
-from harness.reference.double_double import Exact
+from harness.reference.double_double import DoubleDouble, Exact
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ class Schedule(BaseModel):
         """Whether the family is a recursion too."""
         return self.chain(np.array([1]), Exact()) is not None
 
+    def following(self, rate: DoubleDouble, count: int, chain: Chain[Any]) -> DoubleDouble:
+        """The rate at `count`, where `rate` is found at the one before."""
+        following: DoubleDouble = chain.after(rate, count - 1)
+        return following
+
     def rates(self, steps: Int64, steps_per_epoch: int) -> Float64:
         """The learning rate after `steps` updates, float64, shape as `steps`, within 2 ULP."""
         exact = self.closed(self.counts(steps, steps_per_epoch), Exact()).rounded()
@@ -90,7 +95,8 @@ class Schedule(BaseModel):
             if step in changes:
                 rate = exact.parameter(changes[step])
             elif counts[step] != counts[step - 1]:
-                rate = back.at(step) if chain is None else chain.after(rate, int(counts[step]) - 1)
+                count = int(counts[step])
+                rate = back.at(step) if chain is None else self.following(rate, count, chain)
             if step in found:
                 rates[found[step]] = rate.rounded()
         return rates

@@ -61,6 +61,7 @@ class EnvironmentEntry(Model):
     modes: list[str] = Field(description="execution modes in which trials were run")
     absent_devices: dict[str, str] = Field(description="device to the reason")
     failure: str | None
+    processes: int = Field(description="worker processes that ran side by side")
     start_seconds: float
     printed: str = Field(description="what the framework wrote while it was imported")
 
@@ -346,6 +347,7 @@ def _environment(environment: Environment, run: Run) -> EnvironmentEntry:
         modes=sorted({t.mode for t in targets if t.environment == environment.name} - {"-"}),
         absent_devices=environment.absent_devices,
         failure=environment.failure or None,
+        processes=run.processes.get(environment.name, 1),
         start_seconds=environment.seconds,
         printed=environment.printed,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
-from definitions import DEFINITIONS, rate, ulps_off
-from drawing import PARAMETERS, counts, parameters
+from definitions import DEFINITIONS, changed, rate, ulps_off
+from drawing import PARAMETERS, counts, decades, parameters
 from hypothesis import assume, given, settings, strategies as st
 
 from harness.reference import FAMILIES
 
 ALLOWED_ULP = 2.0
+LEAST = math.ulp(0.0)
 CANCELLED = 2.0**-96
 """Where terms cancel, what is left is right to this share of them: a dozen digits may go."""
 
@@ -25,7 +27,9 @@ def assert_as_defined(family: str, made: dict[str, Any], steps: list[int]) -> No
     rates = FAMILIES[family].model_validate(made).rates(np.array(steps), 1)
     for step, value in zip(steps, rates.tolist(), strict=True):
         due = rate(family, made, step)
-        off = ulps_off(value, due.value, CANCELLED * due.size)
+        # A factor below the normal range has lost digits before the base rate multiplies it.
+        slack = CANCELLED * due.size + LEAST * (1 + abs(made["base_lr"]))
+        off = ulps_off(value, due.value, slack)
         assert off <= ALLOWED_ULP, f"step {step}: {value!r} is {off:.3g} ULP from {due.value}"
 
 
@@ -57,5 +61,30 @@ def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(famil
     @given(situations(family))
     def attempt(situation):
         assert_as_defined(family, *situation)
+
+    attempt()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_rate_set_from_outside_is_what_a_recursion_goes_on_from(family):
+    @settings(derandomize=True, deadline=None, max_examples=100)
+    @given(
+        situations(family),
+        st.dictionaries(st.integers(1, 39), decades(-3, 1), min_size=1, max_size=3),
+        st.sampled_from([1, 3]),
+    )
+    def attempt(situation, changes, every):
+        made, _ = situation
+        assume(made.get("total_steps", 40) >= 40)
+        unit = {"counted_in": "epochs"}
+        if family == "exponential":
+            unit = {"decay_steps": None, "decay_epochs": made["decay_steps"]}
+        schedule = FAMILIES[family].model_validate({**made, **unit})
+        observed = schedule.changed(np.arange(40), every, changes)
+        due = changed(family, made, every, changes)
+        size = max(abs(value) for value in [*due, made["base_lr"]])
+        for step, value in enumerate(observed.tolist()):
+            off = ulps_off(value, due[step], CANCELLED * size)
+            assert off <= ALLOWED_ULP, f"step {step}: {value!r} is not {due[step]}"
 
     attempt()
