@@ -36,7 +36,7 @@ from pydantic import (
 
 from harness.catalogue import IMPLEMENTATIONS, Resume, Training
 from harness.errors import did_you_mean
-from harness.reference import FAMILIES, Schedule
+from harness.reference import FAMILIES, Plateau, Schedule
 from harness.reference.elementary import MAX_COUNT
 from harness.versions import within
 
@@ -396,6 +396,7 @@ class ScheduleCase(CaseBase):
         if idle:
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         self._check_groups()
+        self._check_metrics()
         steps, values = self.observed_steps, self.own_values
         if self.resume and self.resume.at not in steps[1:]:
             raise ValueError("resume.at must be one of the steps, and not the first")
@@ -408,6 +409,15 @@ class ScheduleCase(CaseBase):
             if beyond:
                 raise ValueError(f"expected.values gives step {beyond[0]}, which is not in steps")
         return self
+
+    def _check_metrics(self) -> None:
+        if isinstance(self.schedule, Plateau):
+            length = self.steps_per_epoch if self.schedule.per_epoch else 1
+            told, given = self.training.updates // length, len(self.schedule.metrics)
+            if given < told:
+                raise ValueError(
+                    f"{given} metrics for {told} steps of the scheduler: give one each"
+                )
 
     def _check_groups(self) -> None:
         for number, group in enumerate(self.groups, start=1):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import closeness
-from harness.budget import budget, numeral_rounding
+from harness.budget import computed, numeral_rounding, seen
 from harness.case import ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
@@ -99,32 +99,53 @@ def units_of(sequence: Sequence, implementation: Implementation, name: str) -> P
     return next(known, precision_due(implementation, name))
 
 
-def compare(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
+@dataclass(frozen=True)
+class Due:
+    """What is due of one parameter group of a trial, step by step.
+
+    `error` is what the implementation's own arithmetic may do; `numerals` what the rounding of the
+    case's decimals does.
+    """
+
+    steps: Int64
+    reference: Float64
+    expected: Float64
+    error: Float64
+    numerals: Float64
+
+
+def due(trial: Trial, case: ScheduleCase, group: int) -> Due:
+    """Work out what is due; the same for both sequences of the group."""
+    if trial.call is None:
+        raise ValueError(f"{trial.id} has no call to derive a budget from")
+    schedule, training, steps = case.schedules[group], case.training_of(group), case.steps_of(group)
+    call, reference = (trial.call, *trial.groups)[group], case.reference_of(group)
+    return Due(
+        steps,
+        reference,
+        case.expected_of(group),
+        computed(schedule, call, training, steps, reference, trial.implementation),
+        numeral_rounding(schedule, training, steps, reference),
+    )
+
+
+def compare(
+    trial: Trial, case: ScheduleCase, name: str, sequence: Sequence, what: Due
+) -> Comparison:
     """Hold one sequence of a trial against what was due."""
-    group = group_of(name)
-    all_steps = case.steps_of(group)
+    all_steps, all_reference = what.steps, what.reference
     length = min(len(all_steps), len(sequence.values))
-    all_reference = case.reference_of(group)
     steps, reference = all_steps[:length], all_reference[:length]
     observed = sequence.values[:length]
-    expected = case.expected_of(group)[:length]
-    schedule = case.schedules[group]
+    expected = what.expected[:length]
     precision = units_of(sequence, trial.implementation, name)
     dtype = np.dtype(precision)
 
-    if trial.call is None:
-        raise ValueError(f"{trial.id} has no call to derive a budget from")
-    allowance = budget(
-        schedule,
-        (trial.call, *trial.groups)[group],
-        case.training_of(group),
-        steps,
-        reference,
-        trial.implementation,
-        precision,
-        applied=name.startswith(APPLIED),
+    moved_by = trial.training.optimizer if name.startswith(APPLIED) else "SGD"
+    allowance = seen(
+        what.error[:length], reference, trial.implementation.precision, precision, moved_by
     )
-    numerals = numeral_rounding(schedule, trial.training, steps, reference)
+    numerals = what.numerals[:length]
     against_expected, against_reference = allowance + numerals, allowance
     due_expected = closeness.rounded_if_infinite(expected, dtype)
     if case.tolerance is not None:

@@ -123,7 +123,7 @@ def call_text(trial: Trial) -> str:
     """The call as a user would write it, and how it is advanced."""
     if trial.call is None or trial.call.base_lr is None:
         return written(trial)
-    optimizer = f"{trial.training.optimizer}(..., lr={trial.call.base_lr!r})"
+    optimizer = f"{trial.optimizer}(..., lr={trial.call.base_lr!r})"
     return f"{optimizer}; {written(trial)}; {advanced(trial)}"
 
 

@@ -11,8 +11,10 @@ from harness.comparison import (
     APPLIED,
     REPORTED,
     Comparison,
+    Due,
     compare,
     contradictions,
+    due,
     group_of,
     precision_due,
 )
@@ -68,8 +70,13 @@ def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) 
             return Judgement(trial, Verdict.CONFORMS, observation=observation)
         reasons = (f"raised {observation.raised} where nothing was to be raised",)
         return Judgement(trial, Verdict.REFUSED, reasons, observation=observation)
+    dues: dict[int, Due] = {}
+    for name in observation.sequences:
+        group = group_of(name)
+        dues[group] = dues.get(group) or due(trial, case, group)
     comparisons = tuple(
-        compare(trial, case, name, sequence) for name, sequence in observation.sequences.items()
+        compare(trial, case, name, sequence, dues[group_of(name)])
+        for name, sequence in observation.sequences.items()
     )
     judged = Judgement(trial, Verdict.CONFORMS, (), comparisons, observation)
     broken = [

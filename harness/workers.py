@@ -351,7 +351,7 @@ def request(trial: Trial) -> dict[str, Any]:
         "metrics": list(trial.call.metrics),
         "steps_per_epoch": training.steps_per_epoch,
         "updates": training.updates,
-        "optimizer": training.optimizer,
+        "optimizer": trial.optimizer,
         "applies": trial.applies,
         "stepping": training.stepping,
         "changes": training.changes,

@@ -24,7 +24,7 @@ def lengths(most: float) -> st.SearchStrategy[int]:
 DECIMALS = st.sampled_from([0.1, 0.9, 0.5, 0.3, 0.01, 0.25, 1.0])
 BASES = decades(-12, 6) | DECIMALS
 SIGNED = BASES | BASES.map(lambda x: -x)
-FACTORS = st.floats(0, 1, allow_subnormal=False) | DECIMALS | st.just(0.0)
+FACTORS = st.floats(1e-6, 1) | decades(-6, 0) | DECIMALS | st.just(0.0)
 RATES = st.floats(0.05, 1.5) | st.floats(0, 12).map(lambda k: 1 - 10.0**-k) | DECIMALS
 LENGTHS = lengths(9)
 
@@ -33,7 +33,7 @@ LENGTHS = lengths(9)
 def functions(draw: Draw) -> Parameters:
     name = draw(st.sampled_from(["power", "inverse", "inverse_sqrt", "constant", "table"]))
     if name == "table":
-        values = st.floats(-2, 2, allow_subnormal=False)
+        values = decades(-6, 0.3) | decades(-6, 0.3).map(lambda x: -x) | st.just(0.0)
         return {"name": name, "values": draw(st.lists(values, min_size=1, max_size=6))}
     return {"name": name, "a": draw(RATES if name in ("power", "constant") else decades(-6, 2))}
 
@@ -82,7 +82,7 @@ def _polynomial(draw: Draw) -> Parameters:
     return {
         "end_lr": draw(st.just(0.0) | SIGNED),
         "total_iters": draw(LENGTHS),
-        "power": draw(st.sampled_from([0.0, 0.5, 1.0, 2.0]) | st.floats(0, 20)),
+        "power": draw(st.sampled_from([0.0, 0.5, 1.0, 2.0]) | decades(-3, 1.3)),
         "cycle": draw(st.booleans()),
     }
 
@@ -108,7 +108,8 @@ def _cyclic(draw: Draw) -> Parameters:
         "step_size_down": draw(st.none() | lengths(6)),
         "policy": policy,
     }
-    return {**parameters, "gamma": draw(RATES)} if policy == "exp_range" else parameters
+    # A greater gamma leaves the range.
+    return {**parameters, "gamma": min(draw(RATES), 1.0)} if policy == "exp_range" else parameters
 
 
 def _one_cycle(draw: Draw) -> Parameters:
@@ -135,7 +136,7 @@ def _plateau(draw: Draw) -> Parameters:
     return {
         "metrics": draw(st.lists(metrics, min_size=1, max_size=30)),
         "mode": draw(st.sampled_from(["min", "max"])),
-        "factor": draw(st.floats(0, 0.99) | st.sampled_from([0.1, 0.5])),
+        "factor": draw(st.floats(1e-6, 0.99) | st.sampled_from([0.1, 0.5])),
         "patience": draw(st.integers(0, 3)),
         "threshold": draw(st.sampled_from([0.0, 1e-4, 0.1])),
         "threshold_mode": draw(st.sampled_from(["rel", "abs"])),

@@ -68,7 +68,10 @@ def test_every_implementation_is_listed_with_its_mappings_and_is_json():
     assert [row["api"] for row in rows] == list(IMPLEMENTATIONS)
     (cell,) = [row for row in rows if row["api"] == CELL]
     assert (cell["framework"], cell["kind"], cell["form"]) == ("mindspore", "cell", "closed")
-    assert (cell["precision"], cell["modes"]) == ("float32", ["pynative", "graph"])
+    assert (cell["precision"], cell["modes"]) == (
+        "float32",
+        ["pynative", "graph", "jit", "vector"],
+    )
     parameters = cell["families"]["exponential"]["parameters"]
     assert parameters["learning_rate"] == "base_lr"
     assert all(row["families"] for row in rows)
@@ -108,8 +111,12 @@ def test_targets_are_listed_with_what_is_absent_and_why(monkeypatch):
         ("torch/cuda/-", "torch", "2.13.0", "unavailable: not there"),
         ("mindspore/cpu/pynative", "mindspore", "2.10.0", "available"),
         ("mindspore/cpu/graph", "mindspore", "2.10.0", "available"),
+        ("mindspore/cpu/jit", "mindspore", "2.10.0", "available"),
+        ("mindspore/cpu/vector", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/pynative", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/graph", "mindspore", "2.10.0", "available"),
+        ("mindspore/gpu/jit", "mindspore", "2.10.0", "available"),
+        ("mindspore/gpu/vector", "mindspore", "2.10.0", "available"),
         ("mindspore-2.0/-/-", "mindspore-2.0", "", "unavailable: ImportError: no"),
     ]
 

@@ -46,10 +46,11 @@ known_divergences:
     description: The rate stands still.
     source: by hand
     cases: [halves]
-    implementation: torch.optim.lr_scheduler.ExponentialLR
+    implementations: [torch.optim.lr_scheduler.ExponentialLR]
     versions: ">=2.13"
     seen: ["2.13.0"]
     kind: semantics
+    severity: wrong rates
     observed: {values: {1: 0.5}}
     expected: a rate that halves
     explanation: made up
@@ -269,13 +270,13 @@ REFUSED = [
             "NaN in expected values",
             "0.25, 0.125",
             ".nan, 0.125",
-            (9, "cases[0].expected.values[1]", "NaN", ""),
+            (9, "cases[0].expected.values[1]", "not a number", ""),
         ),
         (
             "NaN in a mapping of expected values",
             "[0.5, 0.25, 0.125, 0.0625]",
             "{1: 0.25, 2: .nan}",
-            (9, "cases[0].expected.values[2]", "NaN", ""),
+            (9, "cases[0].expected.values[2]", "not a number", ""),
         ),
         (
             "number in quotes",
@@ -714,7 +715,7 @@ def test_the_remedy_for_a_misplaced_key_is_not_that_key_itself():
         pytest.param(
             "{values: {1: 0.5}}",
             "{}",
-            (11, "known_divergences[0].observed", "values, raises and signature"),
+            (12, "known_divergences[0].observed", "values, raises, signature and accepted"),
             id="nothing observed",
         ),
         pytest.param(

@@ -41,9 +41,9 @@ def ids(trials):
 # Cases × implementations × targets.
 
 
-def test_a_case_is_tried_on_every_implementation_of_its_family_device_and_mode():
+def test_a_case_is_tried_in_full_on_every_implementation_of_its_family_device_and_mode():
     mindspore = replace(MINDSPORE, devices=("cpu", "gpu"))
-    trials = plan([schedule_case()], [TORCH, mindspore])
+    trials = plan([schedule_case()], [TORCH, mindspore], full=True)
     assert len(set(ids(trials))) == len(trials)
     expected = {
         f"halves::{mapping.api}::{environment.name}/{device}/{mode}"
@@ -63,9 +63,29 @@ def test_a_case_is_tried_on_the_implementations_that_it_names_each_once():
     assert [i.api for i in implementations_of(case)] == [CELL, TORCH_STEP]
     assert ids(plan([case], BOTH)) == [
         f"halves::{CELL}::mindspore/cpu/pynative",
-        f"halves::{CELL}::mindspore/cpu/graph",
         f"halves::{TORCH_STEP}::torch/cpu/eager",
     ]
+
+
+@pytest.mark.parametrize(
+    ("modes", "full", "due"),
+    [
+        pytest.param(None, False, ["pynative"], id="the first"),
+        pytest.param(None, True, ["pynative", "graph", "jit", "vector"], id="in full, all"),
+        pytest.param(["graph", "vector"], False, ["graph", "vector"], id="those asked for"),
+        pytest.param(["vector", "graph"], False, ["graph", "vector"], id="in the API's order"),
+        pytest.param(["graph"], True, ["pynative", "graph", "jit", "vector"], id="in full, anyway"),
+        pytest.param(["eager"], False, ["pynative"], id="none of them is the API's"),
+    ],
+)
+def test_a_case_runs_in_the_first_mode_of_an_api_unless_others_are_asked_for(modes, full, due):
+    case = schedule_case(implementations=[CELL], **({"modes": modes} if modes else {}))
+    assert [trial.target.mode for trial in plan([case], BOTH, full)] == due
+
+
+def test_how_an_argument_is_checked_is_tried_in_one_mode_even_in_full():
+    case = schedule_case(implementations=[CELL], dimension="validation")
+    assert [trial.target.mode for trial in plan([case], BOTH, full=True)] == ["pynative"]
 
 
 def test_two_environments_of_a_framework_are_two_targets():
@@ -157,10 +177,11 @@ def test_a_step_too_far_to_go_to_is_tried_where_it_can_be_called_only():
 
 
 def trials_of_several_cases():
+    modes = ["pynative", "graph"]
     return plan(
         [
-            schedule_case(name="page/formula", tags=["mapping-page"]),
-            schedule_case(name="long", tags=["slow", "float32"]),
+            schedule_case(name="page/formula", tags=["mapping-page"], modes=modes),
+            schedule_case(name="long", tags=["slow", "float32"], modes=modes),
             surface_case({"lacks": ["verbose"]}),
         ],
         BOTH,

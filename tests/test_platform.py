@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from harness.budget import POW_ULP, POW_ULP_FLOAT32
+from harness.budget import COS_ULP, POW_ULP, POW_ULP_FLOAT32
 
 
 def draws(count):
@@ -51,3 +51,35 @@ def c_powf():
 )
 def test_pow_is_as_exact_as_the_budget_takes_it_to_be(function, dtype, allowed):
     assert worst_ulp(function, dtype) <= allowed
+
+
+def c_library(name):
+    function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
+    function.restype = ctypes.c_float
+    function.argtypes = [ctypes.c_float]
+    return function
+
+
+@pytest.mark.parametrize(
+    ("function", "definition", "dtype", "allowed"),
+    [
+        (math.cos, mpmath.cos, np.float64, 0.6),
+        (math.sin, mpmath.sin, np.float64, 0.6),
+        (np.cos, mpmath.cos, np.float64, COS_ULP),
+        (np.sin, mpmath.sin, np.float64, COS_ULP),
+        (c_library("cosf"), mpmath.cos, np.float32, 0.6),
+        (c_library("sinf"), mpmath.sin, np.float32, 0.6),
+        (np.cos, mpmath.cos, np.float32, COS_ULP),
+        (np.sin, mpmath.sin, np.float32, COS_ULP),
+    ],
+)
+def test_cosines_and_sines_are_as_exact_as_the_budget_takes_them_to_be(
+    function, definition, dtype, allowed
+):
+    # The angles that schedules take: up to a turn and a half quarter.
+    for angle in np.random.default_rng(1).uniform(0, 1.5 * math.pi, 2000).astype(dtype):
+        with mpmath.workdps(50):
+            exact = definition(mpmath.mpf(float(angle)))
+            unit = mpmath.mpf(float(np.spacing(dtype(abs(float(exact))))))
+            off = abs(mpmath.mpf(float(function(angle))) - exact) / unit
+        assert off <= allowed

@@ -53,6 +53,23 @@ class OneAfterAnother(LearningRateSchedule):
         return rate
 
 
+def own_optimizer(groups: list[dict[str, Any]], lr: float) -> Any:
+    """A user's own plain SGD, as the documentation of the experimental `Optimizer` writes it."""
+    from mindspore.experimental.optim import Optimizer
+
+    class Own(Optimizer):
+        def __init__(self) -> None:
+            super().__init__(groups, {"lr": lr})
+
+        def construct(self, gradients: Any) -> None:
+            for number, group in enumerate(self.param_groups):
+                start = self.group_start_id[number]
+                for index, weight in enumerate(group["params"]):
+                    ops.assign(weight, weight - gradients[start + index] * group["lr"])
+
+    return Own()
+
+
 OWN = {"mindspore.nn.learning_rate_schedule.LearningRateSchedule": OneAfterAnother}
 
 
@@ -174,9 +191,12 @@ class _Training:
         from mindspore.experimental import optim
 
         self.weights = [_weight(self.request, number) for number in range(len(groups))]
-        name, settings = EXPERIMENTAL[self.request["optimizer"]]
         made = [dict(g, params=[weight]) for g, weight in zip(groups, self.weights)]
-        self.optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
+        if self.request["optimizer"] == "own":
+            self.optimizer = own_optimizer(made, groups[0]["lr"])
+        else:
+            name, settings = EXPERIMENTAL[self.request["optimizer"]]
+            self.optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)
         self.scheduler = _made(self.request["api"], arguments, self.optimizer)
         self.step = _stepped(self.optimizer, self.weights, self.request["mode"])

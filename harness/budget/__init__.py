@@ -31,7 +31,9 @@ __all__ = [
     "POW_ULP_FLOAT32",
     "REFERENCE_ULP",
     "budget",
+    "computed",
     "numeral_rounding",
+    "seen",
     "unit_roundoff",
 ]
 
@@ -64,9 +66,24 @@ def budget(
         stored: the precision in which the rate was seen, by default that of the computation.
         applied: whether it was seen in a weight that an optimizer moved.
     """
-    computed, stored = implementation.precision, stored or implementation.precision
+    error = computed(schedule, call, training, steps, rates, implementation)
+    moved_by = training.optimizer if applied else "SGD"
+    precision = implementation.precision
+    return seen(error, rates, precision, stored or precision, moved_by)
+
+
+def computed(
+    schedule: Schedule,
+    call: Call,
+    training: Training,
+    steps: Int64,
+    rates: Float64,
+    implementation: Implementation,
+) -> Float64:
+    """What the implementation's own arithmetic may do, before anybody sees the rate."""
+    precision = implementation.precision
     recursive = implementation.form is Form.RECURSIVE and training.stepping == "plain"
-    n, counts = Rounding(computed), schedule.counts(steps, training.steps_per_epoch)
+    n, counts = Rounding(precision), schedule.counts(steps, training.steps_per_epoch)
     evaluated = call.realises or schedule
     error = _errors(evaluated, counts, n, recursive and evaluated.chainable)
     # What was worked out on the way to the API is off by one rounding of the greatest rate.
@@ -76,13 +93,19 @@ def budget(
         # A recursion that goes on from another rate carries the same relative error.
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.abs(rates / schedule.rates(steps, training.steps_per_epoch))
-        error = error * np.fmax(share, 1.0) + unit_roundoff(computed) * np.abs(rates)
-    if training.optimizer != "SGD" and applied:
-        error = error + OPTIMIZER_ROUNDINGS * unit_roundoff(stored or computed) * np.abs(rates)
+        error = error * np.fmax(share, 1.0) + unit_roundoff(precision) * np.abs(rates)
     # Where a recursion leaves the range, nothing is known of how far off it is.
-    error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
+    return np.nan_to_num(error, nan=np.inf, posinf=np.inf)
+
+
+def seen(
+    error: Float64, rates: Float64, computed: Precision, stored: Precision, moved_by: str = "SGD"
+) -> Float64:
+    """The budget of a rate that is off by `error` as it is computed, and then stored and seen."""
     with np.errstate(over="ignore", invalid="ignore"):
         relative = REFERENCE_ULP * 2 * _U64
+        if moved_by != "SGD":
+            relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
         if unit_roundoff(stored) > unit_roundoff(computed):
             relative += unit_roundoff(stored)
         smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))

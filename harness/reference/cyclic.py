@@ -56,7 +56,8 @@ class Cyclic(Counted):
         length = n.whole(up + down)
         place = 1 + n.whole(count) / length - n.whole(cycle + 1)
         turn = n.whole(up) / length
-        rising = count % (up + down) <= up
+        # At the peak both slopes give 1, and rounding decides which is taken: the steeper one counts.
+        rising = count % (up + down) < up + (up <= down)
         height = n.where(rising, place / turn, (place - 1) / (turn - 1))
         if self.policy == "triangular2":
             height = height * n.power(n.whole(2), -n.whole(cycle))

@@ -48,13 +48,13 @@ class DoubleDouble:
             high, low = _two_sum(self.hi, other.hi)
             tail, rest = _two_sum(self.lo, other.lo)
             high, low = _quick_two_sum(high, low + tail)
-            return _normal(high, low + rest)
+            return _normal(high, low + rest, self.hi + other.hi)
 
     def __mul__(self, other: DoubleDouble | Plain) -> DoubleDouble:
         other = _number(other)
         with np.errstate(all="ignore"):
             high, low = _two_product(self.hi, other.hi)
-            return _normal(high, low + (self.hi * other.lo + self.lo * other.hi))
+            return _normal(high, low + (self.hi * other.lo + self.lo * other.hi), high)
 
     def __truediv__(self, other: DoubleDouble | Plain) -> DoubleDouble:
         other = _number(other)
@@ -64,7 +64,7 @@ class DoubleDouble:
             second = rest.hi / other.hi
             third = (rest - other * second).hi / other.hi
             high, low = _quick_two_sum(first, second)
-            return _normal(high, low + third)
+            return _normal(high, low + third, self.hi / other.hi)
 
     def __sub__(self, other: DoubleDouble | Plain) -> DoubleDouble:
         return self + -_number(other)
@@ -88,11 +88,12 @@ def _number(value: DoubleDouble | Plain) -> DoubleDouble:
     return value if isinstance(value, DoubleDouble) else DoubleDouble(value)
 
 
-def _normal(high: Any, low: Any) -> DoubleDouble:
+def _normal(high: Any, low: Any, plain: Any) -> DoubleDouble:
     total, rest = _quick_two_sum(high, low)
-    # Infinities and what is beyond the range have no second part.
+    # Infinities and what is beyond the range have no second part, and float64's own first.
+    finite = np.isfinite(total)
     return DoubleDouble(
-        np.where(np.isfinite(total), total, high), np.where(np.isfinite(rest), rest, 0.0)
+        np.where(finite, total, plain), np.where(finite & np.isfinite(rest), rest, 0.0)
     )
 
 

@@ -461,7 +461,7 @@ def _call(judgement: Judgement) -> CallEntry | None:
         written=written(trial),
         arguments={name: _plain(value) for name, value in call.arguments.items()},
         base_lr=call.base_lr,
-        optimizer=trial.training.optimizer,
+        optimizer=trial.optimizer,
         advanced=advanced(trial),
     )
 

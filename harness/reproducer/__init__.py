@@ -41,6 +41,7 @@ _OPTIMIZERS: dict[str, dict[str, tuple[str, str]]] = {
         "AdamW": ("AdamWeightDecay", f", beta1={_SMALL}, beta2={_SMALL}, eps={_SMALL}"),
     },
     "mindspore.experimental": {
+        "own": ("Own", ""),
         "SGD": ("SGD", ""),
         "Momentum": ("SGD", ", momentum=0.5, dampening=0.5"),
         "Adam": ("Adam", f", betas=({_SMALL}, {_SMALL}), eps={_SMALL}"),
@@ -67,7 +68,7 @@ def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
     implementation, training = trial.implementation, trial.training
     joins = [0, *(group.added_at for group in case.groups)]
     groups = list(zip((call, *trial.groups), joins, strict=True))
-    optimizer, settings = _OPTIMIZERS[_place(implementation)][training.optimizer]
+    optimizer, settings = _OPTIMIZERS[_place(implementation)][trial.optimizer]
     by = training.resume.by if training.resume else ""
     more = ["**more"] if by == "last_epoch" else []
     return {

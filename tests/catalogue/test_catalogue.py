@@ -280,6 +280,12 @@ def test_only_a_scheduler_has_an_optimizers_rate():
         assert (call.base_lr == 0.1) is (implementation.kind is Kind.SCHEDULER)
 
 
+ON_A_SHARED_PAGE = {
+    "torch.SWALR": "torch.optim.swa_utils",
+    "mindspore.LearningRateSchedule": "mindspore.nn",
+}
+
+
 def test_what_an_adapter_has_to_know_of_an_implementation_is_there():
     for implementation in IMPLEMENTATIONS.values():
         assert implementation.framework in ("torch", "mindspore")
@@ -287,10 +293,11 @@ def test_what_an_adapter_has_to_know_of_an_implementation_is_there():
         assert implementation.modes
         assert implementation.formula
         assert implementation.documentation.startswith("https://")
-        assert implementation.api in implementation.documentation
-        # A list is worked out before the training, and only a scheduler keeps its last rate.
+        page = ON_A_SHARED_PAGE.get(implementation.short, implementation.api)
+        assert implementation.documentation.endswith(f"/{page}.html")
+        # A list is worked out before the training; who keeps its last rate is in the training.
         if implementation.form is Form.RECURSIVE:
-            assert implementation.kind is Kind.SCHEDULER
+            assert implementation.kind in (Kind.SCHEDULER, Kind.CALLBACK)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(famil
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_rate_set_from_outside_is_what_a_recursion_goes_on_from(family):
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @settings(derandomize=True, deadline=None, max_examples=50)
     @given(
         situations(family),
         st.dictionaries(st.integers(1, 39), decades(-3, 1), min_size=1, max_size=3),
