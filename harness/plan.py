@@ -99,14 +99,18 @@ class Trial:
     def optimizer(self) -> str:
         """Who applies the rates.
 
-        MindSpore's experimental SGD compiles a graph for each instance, 0.1 s and more than all
-        else of a short trial. Where the optimizer is not what the case is about, a user's own of a
-        few lines, as the documentation of `mindspore.experimental.optim.Optimizer` has it, reads
-        the same Parameter.
+        MindSpore's SGD compiles a graph for each instance, which takes 0.1 s and more than all else
+        of a short trial. Where the optimizer is not what a case is about, a user's own of a few
+        lines does, as the documentation of `mindspore.experimental.optim.Optimizer` has it: it
+        reads the same Parameter, or asks its base class for the rate.
         """
-        about_it = self.case.dimension in {"applied", "modes", "changes", "groups"}
-        experimental = ".experimental." in self.implementation.api
-        if experimental and self.target.mode == "pynative" and not about_it:
+        about_it = isinstance(self.case, ScheduleCase) and (
+            self.case.dimension in {"applied", "modes"}
+            or any(group.added_at for group in self.case.groups)
+            or (self.case.dimension == "groups" and self.implementation.kind is not Kind.SCHEDULER)
+        )
+        eager = self.implementation.framework == "mindspore" and self.target.mode == "pynative"
+        if eager and self.implementation.kind is not Kind.CALLBACK and not about_it:
             return self.training.optimizer.replace("SGD", "own")
         return self.training.optimizer
 

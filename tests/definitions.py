@@ -1,7 +1,7 @@
 """What the schedules are, in 50-digit arithmetic, written from their documentation.
 
-Each function takes a family's parameters, as a case gives them, and a count, and gives the rate. The
-texts are the documented ones and not those of `harness.reference`, which is held against them.
+Each function takes a family's parameters, as a case gives them, and a count, and gives the rate.
+The texts are the documented ones and not those of `harness.reference`, which is held against them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -124,14 +125,16 @@ def warm_restarts(p: dict[str, Any], t: int) -> Due:
 
 
 def cyclic(p: dict[str, Any], t: int) -> Due:
-    """Smith's triangle: max(0, 1 - |x|), x being -1 where it begins, 0 at the peak, 1 at the end."""
+    """Smith's triangle: max(0, 1 - |x|), x from -1 where it begins over 0 at the peak to 1."""
     up = p["step_size_up"]
     down = p.get("step_size_down") or up
     cycles, place = divmod(t, up + down)
     x = mpf(place - up) / (up if place <= up else down)
-    height = max(mpf(0), 1 - abs(x))
+    triangle = max(mpf(0), 1 - abs(x))
+    # The documented place in the cycle, 1 + t / length - cycle, is a small difference far out.
+    height = Due(triangle, triangle and (up + down + t) / mpf(min(up, down)))
     if p.get("policy") == "triangular2":
-        height /= mpf(2) ** cycles
+        height *= mpf(2) ** -cycles
     elif p.get("policy") == "exp_range":
         height *= power(p["gamma"], t)
     return between(p["base_lr"], p["max_lr"], height)
@@ -145,7 +148,7 @@ def one_cycle(p: dict[str, Any], t: int) -> Due:
     corners = [(mpf(0), start), (peak, top), (mpf(total - 1), end)]
     if p.get("three_phase"):
         corners.insert(2, (2 * peak, start))
-    for (a, low), (b, high) in zip(corners, corners[1:], strict=False):
+    for (a, low), (b, high) in pairwise(corners):
         if t <= b or b == corners[-1][0]:
             share = (t - a) / (b - a)
             if p["anneal"] == "linear":

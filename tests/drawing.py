@@ -218,7 +218,15 @@ def parameters(draw: Draw, family: str) -> Parameters:
     return {"base_lr": base, **PARAMETERS[family](draw)}
 
 
-_LENGTH = ("total_iters", "T_max", "T_0", "decay_steps", "decay_every", "step_size_up", "total_steps")
+_LENGTH = (
+    "total_iters",
+    "T_max",
+    "T_0",
+    "decay_steps",
+    "decay_every",
+    "step_size_up",
+    "total_steps",
+)
 
 
 @st.composite

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from harness.case import CaseFile, KnownDivergence, ScheduleCase, SurfaceCase
-from harness.catalogue import IMPLEMENTATIONS, Unsupported, express
+from harness.catalogue import IMPLEMENTATIONS, Unsupported
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import Environment, Selection, Skip, Target, Trial, training
+from harness.plan import Environment, Selection, Skip, Target, Trial, calls_of
 from harness.suite import Run
 
 TORCH_EXPONENTIAL = "torch.optim.lr_scheduler.ExponentialLR"
@@ -119,10 +119,10 @@ def trial(case: ScheduleCase | SurfaceCase, api: str = TORCH_EXPONENTIAL) -> Tri
     target = TARGETS[implementation.framework]
     if isinstance(case, SurfaceCase):
         return Trial(case, implementation, target)
-    call = express(implementation, case.family, case.schedule, training(case))
-    if isinstance(call, Unsupported):
-        raise ValueError(f"{api} cannot express {case.name}: {call.reason}")
-    return Trial(case, implementation, target, call)
+    calls = calls_of(case, implementation)
+    if isinstance(calls, Unsupported):
+        raise ValueError(f"{api} cannot express {case.name}: {calls.reason}")
+    return Trial(case, implementation, target, calls[0], groups=tuple(calls[1:]))
 
 
 def skipped(case: ScheduleCase, skip: Skip, api: str = TORCH_EXPONENTIAL) -> Trial:

@@ -1,7 +1,7 @@
 """Correct implementations without a framework: every API's own operations, in its own precision.
 
-Each follows the framework's documented formula or recursion operation by operation, on numpy scalars.
-What both operands of is a Python float in the framework is one here, and is rounded where it meets a
+Each follows the framework's documented formula or recursion operation by operation, on numpy
+scalars. What is a Python float in the framework is one here too, and is rounded where it meets a
 tensor, which is what `f` does.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ def simulate(api: str, call: Call, training: Training) -> np.ndarray:
             rate, rates = f(call.base_lr), []
             for update in updates:
                 rate = step(rate, update // every) if update % every == 0 else rate
+                rate = f(training.changes.get(update, rate))
                 rates.append(rate)
             rates = np.array(rates)
     assert rates.dtype == np.dtype(implementation.precision)
@@ -180,7 +182,7 @@ def _one_cycle(a: Arguments, f: Any, base: float, _: bool) -> Step:
         corners.insert(2, (float(2 * a["pct_start"] * total) - 2, start))
 
     def step(rate: Any, t: int) -> Any:
-        for i, ((a_, low), (b, high)) in enumerate(zip(corners, corners[1:], strict=False)):
+        for i, ((a_, low), (b, high)) in enumerate(pairwise(corners)):
             if t <= b or i == len(corners) - 2:
                 share = (t - a_) / (b - a_)
                 if a["anneal_strategy"] == "linear":
@@ -345,7 +347,9 @@ def _polynomial_list(
 ) -> list[float]:
     rates = []
     for t in _epochs(total_step, step_per_epoch):
-        total = decay_epoch * max(math.ceil(t / decay_epoch), 1) if update_decay_epoch else decay_epoch
+        total = (
+            decay_epoch * max(math.ceil(t / decay_epoch), 1) if update_decay_epoch else decay_epoch
+        )
         left = 1 - min(t, total) / total
         rates.append((learning_rate - end_learning_rate) * left**power + end_learning_rate)
     return rates

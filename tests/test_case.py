@@ -141,3 +141,142 @@ def test_a_record_covers_versions_by_their_public_part(versions, version, covere
 @pytest.mark.parametrize("version", ["unknown", "2.13-custom-build", "", "nightly/2026"])
 def test_a_version_that_is_none_is_not_covered_and_ends_nothing(version):
     assert record(versions=">=2.13").covers(*SCOPE[:3], version) is False
+
+
+# Groups, changes, resume.
+
+
+def test_a_group_has_the_cases_schedule_but_for_what_it_says():
+    case = schedule_case(groups=[{"schedule": {"base_lr": 0.25}}])
+    assert [schedule.base_lr for schedule in case.schedules] == [0.5, 0.25]
+    assert [schedule.decay_rate for schedule in case.schedules] == [0.5, 0.5]
+    assert case.reference_of(0).tolist() == HALVES
+    assert case.reference_of(1).tolist() == [0.25, 0.125, 0.0625, 0.03125]
+    assert np.isnan(case.expected_of(1)).all()
+
+
+def test_a_group_that_joins_later_is_looked_at_from_there_and_begins_at_its_base_rate():
+    case = schedule_case(
+        groups=[{"schedule": {"base_lr": 0.25}, "added_at": 2, "values": [0.25, 0.125]}]
+    )
+    assert case.steps_of(0).tolist() == [0, 1, 2, 3]
+    assert case.steps_of(1).tolist() == [2, 3]
+    assert case.expected_of(1).tolist() == [0.25, 0.125]
+    assert case.reference_of(1).tolist() == [0.25, 0.125]
+    assert case.training_of(1).changes == {2: 0.25}
+
+
+def test_a_group_has_as_many_values_as_steps():
+    with pytest.raises(ValidationError, match="group 1 has 4 values for 2 steps"):
+        schedule_case(groups=[{"schedule": {}, "added_at": 2, "values": HALVES}])
+
+
+def test_a_group_of_which_no_schedule_can_be_made_is_refused_by_its_number():
+    good, bad = {"schedule": {"base_lr": 0.25}}, {"schedule": {"decay_rat": 0.5}}
+    with pytest.raises(ValidationError, match="group 2: decay_rat: Extra inputs"):
+        schedule_case(groups=[good, bad])
+
+
+def test_a_rate_set_from_outside_is_the_reference_and_what_follows_is_made_from_it():
+    case = schedule_case(changes={2: 1.0})
+    assert case.training.changes == {2: 1.0}
+    assert case.reference.tolist() == [0.5, 0.25, 1.0, 0.5]
+
+
+def test_a_training_is_broken_off_at_one_of_the_steps_and_not_before_the_first():
+    case = schedule_case(resume={"at": 2, "by": "checkpoint"})
+    assert (case.training.resume.at, case.training.resume.by) == (2, "checkpoint")
+    assert case.reference.tolist() == HALVES
+    for at in (4, 9):
+        with pytest.raises(ValidationError, match="must be one of the steps"):
+            schedule_case(resume={"at": at, "by": "checkpoint"})
+
+
+def test_what_is_expected_is_values_an_exception_or_that_there_is_none():
+    assert np.isnan(schedule_case(expected={"accepted": True}).expected_values).all()
+    for two in ({"accepted": True, "raises": "ValueError"}, {"accepted": True, "values": HALVES}):
+        with pytest.raises(ValidationError, match="either values or raises, or accepted"):
+            schedule_case(expected=two)
+    with pytest.raises(ValidationError):
+        schedule_case(expected={"accepted": False})
+
+
+def test_a_case_says_what_it_is_there_to_test():
+    assert schedule_case().dimension == "values"
+    assert schedule_case(dimension="resume").dimension == "resume"
+    assert surface_case({"lacks": ["verbose"]}).dimension == "surface"
+    with pytest.raises(ValidationError):
+        schedule_case(dimension="everything")
+
+
+# Validations.
+
+
+def validation(**fields):
+    content = {
+        "name": "checks",
+        "source": "by hand",
+        "implementation": TORCH_EXPONENTIAL,
+        "family": "exponential",
+        "schedule": HALVING,
+        "inputs": {
+            "gamma": [{"value": "x", "raises": "TypeError"}, {"value": 2, "accepted": True}]
+        },
+    }
+    return CaseFile.model_validate({"format": 1, "validations": [{**content, **fields}]})
+
+
+def test_a_validation_is_a_case_for_each_input():
+    first, second = validation().validations[0].expanded()
+    assert first == {
+        "name": "checks/gamma=x",
+        "description": "ExponentialLR with gamma=x raises TypeError.",
+        "source": "by hand",
+        "dimension": "validation",
+        "tags": ["validation"],
+        "family": "exponential",
+        "schedule": HALVING,
+        "steps": 4,
+        "steps_per_epoch": 1,
+        "implementations": [TORCH_EXPONENTIAL],
+        "arguments": {TORCH_EXPONENTIAL: {"gamma": "x"}},
+        "expected": {"raises": "TypeError"},
+    }
+    assert second["name"] == "checks/gamma=2"
+    assert second["description"] == "ExponentialLR with gamma=2 is accepted."
+    assert second["expected"] == {"accepted": True}
+    made = CaseFile.model_validate({"format": 1, "cases": [first, second]}).cases
+    assert [case.dimension for case in made] == ["validation", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(True, "true"), (None, "none"), ("", "''"), (0.5, "0.5"), ([1, 2], "[1, 2]"), ("a::b", "a:b")],
+)
+def test_an_input_is_shown_in_the_name_of_its_case(value, shown):
+    inputs = {"gamma": [{"value": value, "raises": "TypeError"}]}
+    (case,) = validation(inputs=inputs).validations[0].expanded()
+    assert case["name"] == f"checks/gamma={shown}"
+
+
+def test_an_input_may_have_a_source_of_its_own():
+    inputs = {"gamma": [{"value": 1, "accepted": True, "source": "a page"}]}
+    (case,) = validation(inputs=inputs).validations[0].expanded()
+    assert case["source"] == "a page"
+
+
+@pytest.mark.parametrize("outcome", [{}, {"raises": "ValueError", "accepted": True}])
+def test_of_an_input_either_an_exception_is_due_or_none(outcome):
+    with pytest.raises(ValidationError, match="either raises or accepted"):
+        validation(inputs={"gamma": [{"value": 1, **outcome}]})
+
+
+# Records.
+
+
+def test_a_record_may_look_otherwise_in_single_cases():
+    one = record(cases=["halves", "other"], observed_in={"other": {"raises": "ValueError"}})
+    assert one.look("halves").values == {1: 0.5}
+    assert one.look("other").raises == "ValueError"
+    with pytest.raises(ValidationError, match="observed_in names 'third'"):
+        record(observed_in={"third": {"raises": "ValueError"}})

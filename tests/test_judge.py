@@ -834,3 +834,110 @@ def test_a_signature_is_shown_as_python_writes_it(function):
         for p in signature.parameters.values()
     ]
     assert signature_text(parameters) == str(signature)
+
+
+# Parameter groups.
+
+
+def grouped_verdict(first, second, *records, **fields):
+    """On two groups, of which the second begins at a quarter."""
+    group = {"schedule": {"base_lr": 0.25}, **fields}
+    made = trial(schedule_case(groups=[group]))
+    observation = seen(made, first)
+    sequences = {
+        **observation.sequences,
+        "reported 1": sequence(Precision.FLOAT64, second),
+        "applied 1": sequence(Precision.FLOAT64, second),
+    }
+    return judged(made, replace(observation, sequences=sequences), *records)
+
+
+QUARTERS = [rate / 2 for rate in HALVES]
+
+
+def test_each_group_is_held_against_its_own_schedule():
+    judgement = grouped_verdict(HALVES, QUARTERS)
+    assert judgement.verdict is Verdict.CONFORMS
+    assert [comparison.name for comparison in judgement.comparisons] == [
+        "reported",
+        "applied",
+        "reported 1",
+        "applied 1",
+    ]
+    judgement = grouped_verdict(HALVES, HALVES)
+    assert judgement.verdict is Verdict.DIVERGES
+    assert (judgement.first.sequence, judgement.first.step) == ("reported 1", 0)
+    assert (judgement.first.due, judgement.first.observed) == (0.25, 0.5)
+    assert grouped_verdict(QUARTERS, QUARTERS).first.sequence == "reported"
+
+
+def test_a_groups_own_numbers_are_what_it_is_held_against():
+    judgement = grouped_verdict(HALVES, [0.25, 0.125, 0.0625, 0.0], values=QUARTERS)
+    assert (judgement.first.against, judgement.first.step) == ("expected", 3)
+    assert grouped_verdict(HALVES, QUARTERS, values=QUARTERS).verdict is Verdict.CONFORMS
+
+
+def test_a_group_that_joins_later_has_fewer_rates():
+    judgement = grouped_verdict(HALVES, [0.25, 0.125], added_at=2)
+    assert judgement.verdict is Verdict.CONFORMS
+    assert judgement.comparisons[2].steps.tolist() == [2, 3]
+    assert grouped_verdict(HALVES, QUARTERS, added_at=2).verdict is Verdict.DIVERGES
+
+
+def test_a_group_that_was_not_observed_is_missed():
+    made = trial(schedule_case(groups=[{"schedule": {"base_lr": 0.25}}]))
+    judgement = judged(made, seen(made, HALVES))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert judgement.reasons == (
+        "the reported 1 rate was not observed",
+        "the applied 1 rate was not observed",
+    )
+
+
+def test_a_record_of_values_is_of_every_sequence_that_diverges():
+    still = record(observed={"values": {1: 0.5}})
+    assert grouped_verdict(STILL, QUARTERS, still).verdict is Verdict.KNOWN_DIVERGENCE
+    assert grouped_verdict(STILL, STILL, still).verdict is Verdict.KNOWN_DIVERGENCE
+    judgement = grouped_verdict(STILL, [0.25] * 4, still)
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "the reported 1 rate at step 1 is 0.25" in judgement.reasons[-1]
+
+
+# What is to be accepted.
+
+
+def test_what_is_to_be_accepted_conforms_whatever_the_rates():
+    made = trial(schedule_case(expected={"accepted": True}))
+    assert judged(made, seen(made, [NAN] * 4)).verdict is Verdict.CONFORMS
+    judgement = judged(made, raised("ValueError", "no such gamma"))
+    assert judgement.verdict is Verdict.REFUSED
+    assert "ValueError: no such gamma where nothing was to be raised" in judgement.reasons[0]
+
+
+def test_an_exception_that_did_not_come_can_be_on_record_whatever_the_rates():
+    made = trial(schedule_case(expected={"raises": "ValueError"}))
+    one = record(observed={"accepted": True})
+    for rates in (HALVES, STILL, [NAN] * 4):
+        assert judged(made, seen(made, rates), one).verdict is Verdict.KNOWN_DIVERGENCE
+    assert judged(made, raised("TypeError"), one).verdict is Verdict.DIVERGES
+    assert judged(made, raised("ValueError"), one).verdict is Verdict.STALE
+
+
+def test_rates_on_record_as_accepted_do_not_cover_rates_that_are_wrong():
+    judgement = recorded(record(observed={"accepted": True}))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "it gave values" in judgement.reasons[-1]
+
+
+def test_a_record_may_look_otherwise_in_a_case():
+    one = record(
+        cases=["halves", "other"],
+        observed={"values": {1: 0.5}},
+        observed_in={"other": {"raises": "ValueError"}},
+    )
+    assert recorded(one).verdict is Verdict.KNOWN_DIVERGENCE
+    assert recorded(one, name="other").verdict is Verdict.DIVERGES
+    made = trial(schedule_case(name="other"))
+    assert judged(made, raised("ValueError"), one).verdict is Verdict.KNOWN_DIVERGENCE
+    made = trial(schedule_case())
+    assert judged(made, raised("ValueError"), one).verdict is Verdict.REFUSED

@@ -53,11 +53,25 @@ class OneAfterAnother(LearningRateSchedule):
         return rate
 
 
-def own_optimizer(groups: list[dict[str, Any]], lr: float) -> Any:
+class Own(nn.Optimizer):
+    """A user's own plain SGD."""
+
+    def __init__(self, parameters: Any, learning_rate: Any) -> None:
+        super().__init__(learning_rate, parameters)
+
+    def construct(self, gradients: Any) -> None:
+        rates = self.get_lr()
+        ops.assign_add(self.global_step, self.global_step_increase_tensor)
+        for index, weight in enumerate(self.parameters):
+            rate = rates[index] if isinstance(rates, tuple) else rates
+            ops.assign(weight, weight - gradients[index] * rate)
+
+
+def own_experimental(groups: list[dict[str, Any]], lr: float) -> Any:
     """A user's own plain SGD, as the documentation of the experimental `Optimizer` writes it."""
     from mindspore.experimental.optim import Optimizer
 
-    class Own(Optimizer):
+    class OwnExperimental(Optimizer):
         def __init__(self) -> None:
             super().__init__(groups, {"lr": lr})
 
@@ -67,7 +81,7 @@ def own_optimizer(groups: list[dict[str, Any]], lr: float) -> Any:
                 for index, weight in enumerate(group["params"]):
                     ops.assign(weight, weight - gradients[start + index] * group["lr"])
 
-    return Own()
+    return OwnExperimental()
 
 
 OWN = {"mindspore.nn.learning_rate_schedule.LearningRateSchedule": OneAfterAnother}
@@ -193,7 +207,7 @@ class _Training:
         self.weights = [_weight(self.request, number) for number in range(len(groups))]
         made = [dict(g, params=[weight]) for g, weight in zip(groups, self.weights)]
         if self.request["optimizer"] == "own":
-            self.optimizer = own_optimizer(made, groups[0]["lr"])
+            self.optimizer = own_experimental(made, groups[0]["lr"])
         else:
             name, settings = EXPERIMENTAL[self.request["optimizer"]]
             self.optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
@@ -282,11 +296,13 @@ def _look_up(
 
 def _optimizer(schedules: list[Any], request: dict[str, Any]) -> tuple[Any, list[Any]]:
     weights = [_weight(request, number) for number in range(len(schedules))]
-    name, settings = OPTIMIZERS[request["optimizer"]]
+    own = request["optimizer"] == "own"
+    name, settings = ("", {}) if own else OPTIMIZERS[request["optimizer"]]
+    make = Own if own else getattr(nn, name)
     if len(schedules) == 1:
-        return getattr(nn, name)(weights, learning_rate=schedules[0], **settings), weights
+        return make(weights, learning_rate=schedules[0], **settings), weights
     groups = [{"params": [w], "lr": rate} for w, rate in zip(weights, schedules)]
-    return getattr(nn, name)(groups, learning_rate=schedules[0], **settings), weights
+    return make(groups, learning_rate=schedules[0], **settings), weights
 
 
 def _stepped(optimizer: Any, weights: list[Any], mode: str) -> Callable[[], Any]:

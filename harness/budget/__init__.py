@@ -7,6 +7,7 @@ is made a budget. docs/tolerance.md has the derivation.
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
@@ -90,10 +91,9 @@ def computed(
     greatest = max(abs(evaluated.base_lr), float(np.abs(rates).max(initial=0)))
     error = error + len(call.derived) * 2 * _U64 * (greatest if math.isfinite(greatest) else 0)
     if training.changes:
-        # A recursion that goes on from another rate carries the same relative error.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.abs(rates / schedule.rates(steps, training.steps_per_epoch))
-        error = error * np.fmax(share, 1.0) + unit_roundoff(precision) * np.abs(rates)
+        changed = _changed(evaluated, training, steps, n, recursive and evaluated.chainable)
+        before = zip(steps.tolist(), error.tolist(), strict=True)
+        error = np.array([changed.get(step, known) for step, known in before])
     # Where a recursion leaves the range, nothing is known of how far off it is.
     return np.nan_to_num(error, nan=np.inf, posinf=np.inf)
 
@@ -141,24 +141,63 @@ def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> 
 
 
 def _along(chain: Chain[Rounded] | None, exact: Float64, error: float) -> list[float]:
-    """The error at each count: what a link does to the error before, and its own rounding."""
+    """The error at each count, from that at the first on."""
     errors, rates = [error], exact.tolist()
+    for i, link in enumerate(_links(chain, len(exact) - 1)):
+        errors.append(_following(link, errors[-1], rates[i], rates[i + 1]))
+    return errors
+
+
+_Link: TypeAlias = tuple[float, ...]
+"""Roundoff; then scale, center and shift, each with its error."""
+
+
+def _links(chain: Chain[Rounded] | None, length: int) -> list[_Link]:
     if chain is None:
-        return errors
-    u, shape = chain.scale.roundoff, (len(exact) - 1,)
+        return []
     terms = (chain.scale, chain.center, chain.shift)
-    columns = [np.broadcast_to(x, shape).tolist() for t in terms for x in (t.value, t.error)]
-    for i, (s, es, c, ec, h, eh) in enumerate(zip(*columns, strict=True)):
-        if s == 1 and es == h == eh == 0:
-            errors.append(error)  # this link leaves the rate alone
-            continue
-        distance = abs(rates[i] - c)
-        off = error + ec + (u * distance if c else 0.0)
-        error = off * abs(s) + distance * es + off * es
-        if s or es:
-            error += u * (abs(s) * distance + error)
-        error += ec + eh
-        if (s or es) and (c or h):
-            error += u * (abs(rates[i + 1]) + error)
-        errors.append(error)
+    columns = (np.broadcast_to(x, length).tolist() for t in terms for x in (t.value, t.error))
+    return [(chain.scale.roundoff, *link) for link in zip(*columns, strict=True)]
+
+
+def _following(link: _Link, error: float, rate: float, following: float) -> float:
+    """What a link does to the error before, and its own rounding."""
+    u, s, es, c, ec, h, eh = link
+    if s == 1 and es == h == eh == 0:
+        return error  # this link leaves the rate alone
+    distance = abs(rate - c)
+    off = error + ec + (u * distance if c else 0.0)
+    error = off * abs(s) + distance * es + off * es
+    if s or es:
+        error += u * (abs(s) * distance + error)
+    error += ec + eh
+    if (s or es) and (c or h):
+        error += u * (abs(following) + error)
+    return error
+
+
+def _changed(
+    schedule: Schedule, training: Training, steps: Int64, n: Rounding, recursive: bool
+) -> dict[int, float]:
+    """The errors from the first rate on that somebody sets: it is rounded, and gone on from."""
+    every, last = training.steps_per_epoch, int(steps.max(initial=0))
+    counts = schedule.counts(np.arange(last + 1), every)
+    rates = schedule.changed(np.arange(last + 1), every, training.changes).tolist()
+    anew = np.broadcast_to(schedule.closed(counts, n).error, counts.shape).tolist()
+    errors, error, links = {}, 0.0, list[_Link]()
+    for step in range(min(training.changes), last + 1):
+        count = int(counts[step])
+        if step in training.changes:
+            error = float(n.parameter(training.changes[step]).error)
+            if recursive and counts[-1]:
+                found = schedule.found(count, training.changes[step])
+                following = np.arange(1, int(counts[-1]) + 1)
+                links = _links(found.chain(following, n), len(following))
+        elif count != counts[step - 1]:
+            error = (
+                _following(links[count - 1], error, rates[step - 1], rates[step])
+                if links
+                else anew[step]
+            )
+        errors[step] = error
     return errors

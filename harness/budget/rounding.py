@@ -149,6 +149,10 @@ class Rounding:
         logarithm = abs(math.log(value)) if value else 0.0
         return self._passed(root, root * (POW_ULP * 2 * _U64 + _U64 * logarithm / degree))
 
+    def per(self, value: float, parts: int) -> Rounded:
+        # A bound: an API that counts another unit has other parts, and another rounding.
+        return Rounded(value / parts, (self._u + _U64) * abs(value / parts), self._u)
+
     def power(self, base: Rounded, exponent: Rounded | float) -> Rounded:
         exponent = exponent if isinstance(exponent, Rounded) else Rounded(exponent, 0.0, self._u)
         with np.errstate(all="ignore"):
@@ -213,6 +217,9 @@ class Numerals(Rounding):
 
     def root(self, value: float, degree: int) -> Rounded:
         return self.power(self.parameter(value), 1 / degree)
+
+    def per(self, value: float, parts: int) -> Rounded:
+        return self.parameter(value / parts)
 
     def half_wave(self, share: Rounded) -> Rounded:
         angle, off = np.pi * share.value, np.pi * share.error

@@ -48,6 +48,9 @@ class Arithmetic(Protocol[N]):
     def root(self, value: float, degree: int) -> N:
         """`value ** (1 / degree)`, worked out in float64 before it becomes a parameter."""
 
+    def per(self, value: float, parts: int) -> N:
+        """`value / parts`, worked out in float64 before it becomes a parameter."""
+
     def power(self, base: N, exponent: N | float) -> N:
         """`base ** exponent`, base at least 0."""
 

@@ -56,7 +56,7 @@ class Cyclic(Counted):
         length = n.whole(up + down)
         place = 1 + n.whole(count) / length - n.whole(cycle + 1)
         turn = n.whole(up) / length
-        # At the peak both slopes give 1, and rounding decides which is taken: the steeper one counts.
+        # At the peak both slopes give 1, and rounding decides which is taken: look at the steeper.
         rising = count % (up + down) < up + (up <= down)
         height = n.where(rising, place / turn, (place - 1) / (turn - 1))
         if self.policy == "triangular2":

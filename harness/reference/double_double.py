@@ -187,6 +187,9 @@ class Exact:
     def root(self, value: float, degree: int) -> DoubleDouble:
         return self.power(DoubleDouble(value), DoubleDouble(1.0) / float(degree))
 
+    def per(self, value: float, parts: int) -> DoubleDouble:
+        return DoubleDouble(value) / parts
+
     def power(self, base: DoubleDouble, exponent: DoubleDouble | float) -> DoubleDouble:
         exponent = _number(exponent)
         positive = np.asarray(base.hi > 0)

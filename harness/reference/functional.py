@@ -80,8 +80,9 @@ class Multiplicative(Counted):
             return n.parameter(self.base_lr) * factor
         last = int(count.max(initial=0))
         rate, rates = n.parameter(self.base_lr), n.where(count >= 0, n.parameter(self.base_lr), 0.0)
+        factors = self.function.at(np.arange(1, last + 1), n)
         for step in range(1, last + 1):
-            rate = rate * self.function.at(np.array(step), n)
+            rate = rate * factors.at(step - 1)
             rates = n.where(count >= step, rate, rates)
         return rates
 

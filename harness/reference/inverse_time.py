@@ -49,5 +49,7 @@ class NaturalExponential(_Decay):
     """
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
-        exponent = n.parameter(self.decay_rate) * self._reached(count, n)
+        # As MindSpore has it: its rate is for one count, and its decay_every only makes stairs.
+        counted = count // self.decay_every * self.decay_every if self.staircase else count
+        exponent = n.per(self.decay_rate, self.decay_every) * n.whole(counted)
         return n.parameter(self.base_lr) * n.exp(0 - exponent)

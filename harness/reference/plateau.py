@@ -10,10 +10,9 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat, NonNegativeInt
+from pydantic import Field, FiniteFloat, NonNegativeInt, PrivateAttr
 
 from harness.reference.arithmetic import Arithmetic, Int64
-from harness.reference.double_double import DoubleDouble
 from harness.reference.schedule import Chain, Counted
 
 
@@ -38,6 +37,7 @@ class Plateau(Counted):
     cooldown: NonNegativeInt = 0
     min_lr: FiniteFloat = Field(default=0.0, ge=0)
     eps: FiniteFloat = Field(default=1e-8, ge=0)
+    _since: int = PrivateAttr(default=0)  # falls up to there have been made
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         rate, plain = n.parameter(self.base_lr), self.base_lr
@@ -62,14 +62,10 @@ class Plateau(Counted):
                 shift = n.where(here, n.parameter(self.min_lr) if least else 0.0, shift)
         return Chain(scale, n.whole(0), shift)
 
-    def following(self, rate: DoubleDouble, count: int, chain: Chain[Any]) -> DoubleDouble:
-        """What is the least rate, and what is too small a fall, depends on the rate that is found."""
-        if count not in self.falls():
-            return rate
-        fallen = rate * self.factor
-        if fallen.rounded() <= self.min_lr:
-            fallen = DoubleDouble(self.min_lr)
-        return fallen if (rate - fallen).rounded() > self.eps else rate
+    def found(self, count: int, rate: float) -> Plateau:
+        later = self.model_copy(update={"base_lr": rate})
+        later._since = count
+        return later
 
     def falls(self) -> list[int]:
         """The counts at which the rate is due to fall."""
@@ -84,7 +80,7 @@ class Plateau(Counted):
             if waiting:
                 waiting, bad = waiting - 1, 0
             if bad > self.patience:
-                falls.append(count)
+                falls += [count] if count > self._since else []
                 waiting, bad = self.cooldown, 0
         return falls
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
-from harness.reference.double_double import DoubleDouble, Exact
+from harness.reference.double_double import Exact
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,13 @@ class Schedule(BaseModel):
         """Whether the family is a recursion too."""
         return self.chain(np.array([1]), Exact()) is not None
 
-    def following(self, rate: DoubleDouble, count: int, chain: Chain[Any]) -> DoubleDouble:
-        """The rate at `count`, where `rate` is found at the one before."""
-        following: DoubleDouble = chain.after(rate, count - 1)
-        return following
+    def found(self, count: int, rate: float) -> Schedule:
+        """The schedule as its recursion goes on where it finds `rate` at `count`.
+
+        It is the same, unless what is done depends on the rate.
+        """
+        del count, rate
+        return self
 
     def rates(self, steps: Int64, steps_per_epoch: int) -> Float64:
         """The learning rate after `steps` updates, float64, shape as `steps`, within 2 ULP."""
@@ -87,16 +90,16 @@ class Schedule(BaseModel):
             return rates
         exact, first, last = Exact(), min(changes), int(steps[-1])
         counts = self.counts(np.arange(last + 1), steps_per_epoch)
-        chain = self.chain(np.arange(1, max(1, int(counts[-1])) + 1), exact)
+        links = np.arange(1, max(1, int(counts[-1])) + 1)
         back = self.closed(counts, exact)
         found = dict(zip(steps.tolist(), range(len(steps)), strict=True))
         rate = exact.whole(0)
         for step in range(first, last + 1):
             if step in changes:
                 rate = exact.parameter(changes[step])
+                chain = self.found(int(counts[step]), changes[step]).chain(links, exact)
             elif counts[step] != counts[step - 1]:
-                count = int(counts[step])
-                rate = back.at(step) if chain is None else self.following(rate, count, chain)
+                rate = back.at(step) if chain is None else chain.after(rate, int(counts[step]) - 1)
             if step in found:
                 rates[found[step]] = rate.rounded()
         return rates

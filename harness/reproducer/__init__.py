@@ -35,6 +35,7 @@ _OPTIMIZERS: dict[str, dict[str, tuple[str, str]]] = {
         "AdamW": ("AdamW", ", betas=(0.0, 0.0), eps=0.0, weight_decay=0.0"),
     },
     "mindspore.nn": {
+        "own": ("Own", ""),
         "SGD": ("SGD", ""),
         "Momentum": ("Momentum", ", momentum=0.5"),
         "Adam": ("Adam", f", beta1={_SMALL}, beta2={_SMALL}, eps={_SMALL}"),

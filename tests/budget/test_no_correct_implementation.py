@@ -1,13 +1,13 @@
-"""No correct implementation leaves the budget: every API and family, simulated operation by operation."""
+"""No correct implementation leaves the budget: every API and family, operation by operation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
-from drawing import parameters
+from drawing import decades, parameters
 from hypothesis import assume, given, settings, strategies as st
 from making import judged, schedule_case, trial
 from simulated import CELLS, LISTS, SCHEDULERS, simulate
@@ -51,7 +51,8 @@ class Situation:
 
     @property
     def reference(self) -> np.ndarray:
-        return self.schedule.rates(self.steps, self.training.steps_per_epoch)
+        training = self.training
+        return self.schedule.changed(self.steps, training.steps_per_epoch, training.changes)
 
     @property
     def allowed(self) -> np.ndarray:
@@ -92,8 +93,12 @@ def suited(family: str, made: dict[str, Any], api: str) -> dict[str, Any]:
     elif family == "cosine":
         low = min(abs(made["eta_min"]), abs(made["base_lr"]) / 2)
         changes = {"periodic": stepped, "eta_min": low}
-    elif family == "exponential" and stepped:
-        changes = {"staircase": name == "StepLR"}
+    elif family == "exponential":
+        # A greater rate leaves the range.
+        changes = {"decay_rate": min(made["decay_rate"], 1.01)}
+        changes |= {"staircase": name == "StepLR"} if stepped else {}
+    elif family in ("lambda", "multiplicative") and "a" in made["function"]:
+        changes = {"function": {**made["function"], "a": min(made["function"]["a"], 1.01)}}
     elif family == "plateau" and kind is Kind.CALLBACK:
         changes = {"threshold_mode": "abs", "eps": 0.0}
     elif family == "multistep" and kind is Kind.LIST:
@@ -104,7 +109,7 @@ def suited(family: str, made: dict[str, Any], api: str) -> dict[str, Any]:
 
 
 def suited_part(part: dict[str, Any], api: str) -> dict[str, Any]:
-    """A part of its module's, or a decay in its place; a scheduler begins at the optimizer's rate."""
+    """A part of its module's, or a decay in its place; schedulers begin at the optimizer's rate."""
     module, cell = api.rpartition(".")[0], IMPLEMENTATIONS[api].kind is Kind.CELL
     ((family, made),) = part.items()
     suitable = {"exponential": {"decay_rate": 0.75, "decay_steps": 3}}
@@ -128,6 +133,8 @@ def situations(draw: Any, mapping: Mapping, updates: int = 200) -> Situation:
     updates = 20 if mapping.family == "multiplicative" else updates
     made = short(draw(parameters(mapping.family)), draw(st.sampled_from([3, 20, updates])))
     made["base_lr"] = abs(made["base_lr"])
+    if mapping.family == "plateau":
+        made["metrics"] = (made["metrics"] * updates)[:updates]
     if mapping.family == "one_cycle":
         updates = made["total_steps"]
         made["base_lr"] = made["max_lr"] / made["div_factor"]
@@ -171,6 +178,26 @@ def test_no_correct_implementation_leaves_the_budget(mapping):
 
     attempt()
     assert tried >= 20
+
+
+SCHEDULING = [
+    param
+    for param in EACH
+    if IMPLEMENTATIONS[param.values[0].api].kind is Kind.SCHEDULER
+    and param.values[0].family != "one_cycle"
+]
+
+
+@pytest.mark.parametrize("mapping", SCHEDULING)
+def test_no_correct_implementation_leaves_it_where_somebody_sets_other_rates(mapping):
+    changes = st.dictionaries(st.integers(1, 29), decades(-3, 1), min_size=1, max_size=3)
+
+    @settings(derandomize=True, deadline=None, max_examples=30)
+    @given(situations(mapping, 30), changes)
+    def attempt(situation: Situation, rates: dict[int, float]) -> None:
+        assert_within(replace(situation, training=replace(situation.training, changes=rates)))
+
+    attempt()
 
 
 @pytest.mark.long

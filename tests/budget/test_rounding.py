@@ -1,7 +1,7 @@
 """Running error analysis: each operation's bound, held against what float32 and float64 really do.
 
-A number with a past is made: an exact value, and a float that is off by up to its error. The operation
-on the floats has to stay within the bound that the operation on the numbers gives.
+A number with a past is made: an exact value, and a float that is off by up to its error. The
+operation on the floats has to stay within the bound that the operation on the numbers gives.
 """
 
 from __future__ import annotations
