@@ -3,9 +3,9 @@
     make bench            3 runs
     python benchmarks/share.py 5
 
-The frameworks work side by side, MindSpore in several processes, so the time that counts is that of
-the busiest of them: its import, and its calls shared out over its processes. What is left of the wall time is planning, waiting, judging and writing reports, the
-start of Python among it.
+The frameworks work side by side, MindSpore in several processes, so the time that counts is that
+of the busiest of them: its import, and its calls shared out over its processes. What is left of the
+wall time is planning, waiting, judging and writing reports, the start of Python among it.
 """
 
 import json

@@ -583,6 +583,14 @@ def _specifiers(text: str) -> str:
     return text
 
 
+SEVERITIES = {
+    "wrong rates": "A training runs on other rates than were asked for, and nothing says so.",
+    "fails": "An exception where a rate was due.",
+    "misleads": "Documentation that is wrong, or bad input that passes.",
+}
+"""How badly a divergence bites, worst first."""
+
+
 class KnownDivergence(CaseBase):
     """A recorded, explained and bounded disagreement. It covers what it names and nothing else."""
 

@@ -13,6 +13,10 @@ from harness.plan import calls_of, implementations_of
 
 _NO_STEP_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
 _TOLD = {"ReduceLROnPlateau"}
+_ENDLESS = {
+    *("StepLR", "ExponentialLR", "CyclicLR", "CosineAnnealingWarmRestarts"),
+    *("ExponentialDecayLR", "NaturalExpDecayLR", "InverseDecayLR"),
+}
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,11 @@ def _why_not(implementation: Implementation, dimension: str) -> str:
             Kind.LIST: "lists are joined by Python's +",
             Kind.CALLBACK: "a callback is no part of anything",
         }.get(kind, "")
-        or (name in _TOLD and "it is told a metric, so no composition takes it as a part"),
+        or (name in _TOLD and "it is told a metric, so no composition takes it as a part")
+        or (name == "SWALR" and "it is stepped in place of a scheduler, and is no part of one"),
+        "end": name in _ENDLESS and "it has no end",
         "long": name in _TOLD and "it counts metrics, and nothing in it grows with their number",
         "validation": name == "LearningRateSchedule" and "its arguments are the user's own",
-        "documentation": "",
+        "documentation": name == "LearningRateSchedule" and "what it computes is the user's own",
     }
     return str(reasons.get(dimension) or "")

@@ -11,15 +11,16 @@ from harness.coverage import coverage
 from harness.load import load
 from harness.project import CASES
 
-TORCH = """LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR PolynomialLR
-CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR OneCycleLR SequentialLR ChainedScheduler
+TORCH = """LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR
+PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR OneCycleLR SequentialLR ChainedScheduler
 ReduceLROnPlateau"""
 LISTS = """piecewise_constant_lr exponential_decay_lr natural_exp_decay_lr inverse_decay_lr
 cosine_decay_lr polynomial_decay_lr warmup_lr"""
 CELLS = """ExponentialDecayLR NaturalExpDecayLR InverseDecayLR CosineDecayLR PolynomialDecayLR
 WarmUpLR learning_rate_schedule.LearningRateSchedule"""
 EXPERIMENTAL = """LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR
-PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR SequentialLR ReduceLROnPlateau"""
+PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR SequentialLR
+ReduceLROnPlateau"""
 OFFERED = {
     *(f"torch.optim.lr_scheduler.{name}" for name in TORCH.split()),
     "torch.optim.swa_utils.SWALR",
@@ -87,8 +88,6 @@ def test_the_parts_of_a_composition_are_tested_in_it():
             "implementations": ["torch.optim.lr_scheduler.SequentialLR"],
         }
     ).cases
-    tested = {
-        row.implementation.api for row in coverage([case]) if row.cells["composition"].cases
-    }
+    tested = {row.implementation.api for row in coverage([case]) if row.cells["composition"].cases}
     names = ("SequentialLR", "ConstantLR", "ExponentialLR")
     assert tested == {f"torch.optim.lr_scheduler.{name}" for name in names}

@@ -29,14 +29,14 @@ def test_a_case_can_be_typed_and_its_report_is_written(tmp_path):
     name = "page/ExponentialDecayLR/formula::mindspore.nn.ExponentialDecayLR"
     code, text = run(f"{PAGE}::{name}", "--report", tmp_path, "-q")
     assert code == 0, text
-    assert "2 passed" in text
+    assert "1 passed" in text
     assert (tmp_path / "report.json").exists()
 
 
 def test_known_divergences_are_expected_failures_and_k_selects(tmp_path):
     code, text = run(PAGE, "-k", "verbose or printed", "--report", tmp_path, "-q", "-rx")
     assert code == 0, text
-    assert "5 passed, 9 deselected, 1 xfailed" in text
+    assert "3 passed, 5 deselected, 1 xfailed" in text
     assert "page-promises-verbose" in text
 
 

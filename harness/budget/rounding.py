@@ -21,7 +21,7 @@ POW_ULP = 2.0
 POW_ULP_FLOAT32 = 2.5
 """Accuracy of `powf`, in ULP: CUDA's, which is up to 2 ULP from the correctly rounded power."""
 COS_ULP = 2.0
-"""Accuracy of `cos` and `cosf`, in ULP: the worst that was measured, 1.35, and half as much again."""
+"""Accuracy of `cos` and `cosf`, in ULP: the worst measured, 1.35, and half as much again."""
 
 _U64 = 2.0**-53
 Plain: TypeAlias = "float | int | Float64"

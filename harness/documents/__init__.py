@@ -12,19 +12,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.case import DIMENSIONS, KnownDivergence, ScheduleCase
+from harness.case import DIMENSIONS, SEVERITIES, KnownDivergence, ScheduleCase
 from harness.catalogue import IMPLEMENTATIONS, Mapping, Unsupported, mappings
 from harness.coverage import coverage
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
 from harness.project import ROOT
 from harness.reference import FAMILIES
-
-SEVERITIES = {
-    "wrong rates": "A training runs on other rates than were asked for, and nothing says so.",
-    "fails": "An exception where a rate was due.",
-    "misleads": "Documentation that is wrong, or bad input that passes.",
-}
 
 _TEMPLATES = Environment(
     loader=PackageLoader("harness.documents", "."),

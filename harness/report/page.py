@@ -13,7 +13,7 @@ from hashlib import sha256
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.case import DIMENSIONS
+from harness.case import DIMENSIONS, SEVERITIES
 from harness.report.chart import Chart, Series, draw
 from harness.report.model import (
     AgreementEntry,
@@ -74,7 +74,7 @@ def render(report: Report) -> str:
         counts=[(v, report.counts[v.value]) for v in Verdict if v.value in report.counts],
         cases=cases,
         failures=_failures(cases),
-        known=[(record, _covered(record, cases)) for record in report.known_divergences],
+        known=[(record, _covered(record, cases)) for record in _worst_first(report)],
         not_run=_not_run(report),
         dimensions=list(DIMENSIONS),
         reasons=_reasons(report),
@@ -83,6 +83,11 @@ def render(report: Report) -> str:
         script_hash=_digest(script),
         style_hash=_digest(style),
     )
+
+
+def _worst_first(report: Report) -> list[DivergenceEntry]:
+    ranks = list(SEVERITIES)
+    return sorted(report.known_divergences, key=lambda record: ranks.index(record.severity))
 
 
 def _reasons(report: Report) -> list[str]:

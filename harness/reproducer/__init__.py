@@ -157,7 +157,7 @@ def explain_command(trial: Trial) -> str:
 def _steps(case: ScheduleCase) -> str:
     """The observed steps as Python source."""
     steps = case.observed_steps.tolist()
-    if steps == list(range(steps[0], steps[-1] + 1)):
+    if steps[-1] - steps[0] == len(steps) - 1:  # they increase, so none is left out
         start = f"{steps[0]}, " if steps[0] else ""
         return f"range({start}{steps[-1] + 1})"
     return repr(steps)

@@ -40,6 +40,8 @@ def case(name="halves", reference=HALVES, **changes):
         "file": "cases/exponential/halves.yaml",
         "line": 3,
         "tags": ["by-hand"],
+        "dimension": "values",
+        "situation": ["somebody sets the rate <b>anew</b>"],
         "due": ["prints what matches <i>this</i>"],
         "family": "exponential",
         "schedule": {"base_lr": 0.5, "decay_rate": 0.5},
@@ -81,7 +83,13 @@ def trial(verdict=Verdict.CONFORMS, case="halves", mode="eager", **changes):
         "verdict": verdict.value,
         "fails": verdict.fails,
         "reasons": [],
-        "call": CallEntry(arguments={"gamma": 0.5}, base_lr=0.5, advanced="step() each update"),
+        "call": CallEntry(
+            written="ExponentialLR(optimizer, gamma=0.5)",
+            arguments={"gamma": 0.5},
+            base_lr=0.5,
+            optimizer="SGD",
+            advanced="step() each update",
+        ),
         "form": "recursive",
         "precision": "float64",
         "first_divergence": None,
@@ -109,6 +117,7 @@ def environment(**changes):
         "modes": ["eager"],
         "absent_devices": {"cuda": "there is no driver"},
         "failure": None,
+        "processes": 1,
         "start_seconds": 1.0,
         "printed": "",
     }
@@ -121,7 +130,9 @@ def divergence(**changes):
         "description": "The page gives ExponentialLR a parameter that is gone.",
         "kind": "documentation",
         "cases": ["recorded"],
-        "implementation": API,
+        "severity": "misleads",
+        "implementations": [API],
+        "upstream": None,
         "target": "*",
         "versions": ">=2.13",
         "seen": ["2.13.0"],
@@ -145,6 +156,7 @@ def report(cases, trials, **changes):
         "seconds": 1.5,
         "selection": {},
         "stopped_early": False,
+        "full": False,
         "incidents": [],
         "counts": {verdict: verdicts.count(verdict) for verdict in verdicts},
         "fails": any(entry.fails for entry in trials),
@@ -153,6 +165,7 @@ def report(cases, trials, **changes):
         "trials": trials,
         "agreements": [],
         "known_divergences": [],
+        "coverage": [],
     }
     return Report(**{**fields, **changes})
 
@@ -263,7 +276,7 @@ def test_says_the_verdict_the_counts_the_environments_and_the_failures():
         "0.125 0.2 0.075 1.25e-09",
         "1.23e+04 at step 2",
         "1.23e+06 % at step 2",
-        "ExponentialLR(gamma=0.5)",
+        "ExponentialLR(optimizer, gamma=0.5)",
         "trials 1 and 2: by 1.5e-08 at step 2, 12.3 % of both budgets together",
     ):
         assert said in text
@@ -325,7 +338,13 @@ def test_whatever_a_case_or_a_framework_says_is_text():
                 Verdict.REFUSED,
                 MARKUP,
                 exception=ExceptionEntry(type=MARKUP, message=MARKUP),
-                call=CallEntry(arguments={MARKUP: MARKUP}, base_lr=None, advanced=MARKUP),
+                call=CallEntry(
+                    written=MARKUP,
+                    arguments={MARKUP: MARKUP},
+                    base_lr=None,
+                    optimizer=MARKUP,
+                    advanced=MARKUP,
+                ),
                 diagnosis=MARKUP,
                 known_divergence=MARKUP,
                 **said,
