@@ -34,9 +34,9 @@ from pydantic import (
     model_validator,
 )
 
-from harness.catalogue import IMPLEMENTATIONS, Resume, Training
+from harness.catalogue import IMPLEMENTATIONS, Made, Named, Resume, Training
 from harness.errors import did_you_mean
-from harness.reference import FAMILIES, Plateau, Schedule
+from harness.reference import FAMILIES, FUNCTIONS, Plateau, Schedule
 from harness.reference.elementary import MAX_COUNT
 from harness.versions import within
 
@@ -276,6 +276,32 @@ class CaseBase(Located):
     dimension: Dimension = Field(default="values", description="what the case is there to test")
 
 
+def _argument(value: Any) -> Any:
+    """Plain values and lists; beside them only parts and named functions, never any other call."""
+    if isinstance(value, list):
+        return [_argument(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"api", "arguments"} and isinstance(value["arguments"], dict):
+        api = _known_api(value["api"]) if isinstance(value["api"], str) else ""
+        if api:
+            given = {str(name): _argument(item) for name, item in value["arguments"].items()}
+            return Made(api, given)
+    if "function" in value and set(value) <= {"function", "a", "values"}:
+        name, a, values = value["function"], value.get("a", 1.0), value.get("values", [])
+        # What it gives may be as bad as it likes: that is what such a case tries.
+        numbers = isinstance(values, list) and all(isinstance(x, int | float) for x in [a, *values])
+        if name in FUNCTIONS and numbers:
+            return Named(name, a, tuple(values))
+    raise ValueError(
+        "an argument is a plain value, a list, {api: ..., arguments: ...} with an API of the "
+        "catalogue, or {function: ..., a: ..., values: ...}"
+    )
+
+
+Argument = Annotated[Any, AfterValidator(_argument)]
+
+
 class ScheduleCase(CaseBase):
     """A schedule and the sequence, or the exception, that it must produce."""
 
@@ -290,7 +316,7 @@ class ScheduleCase(CaseBase):
     implementations: Annotated[list[Api], Field(min_length=1)] | None = Field(
         default=None, description="the APIs that the case is for; by default all of the family's"
     )
-    arguments: dict[Api, dict[Text, Any]] = Field(
+    arguments: dict[Api, dict[Text, Argument]] = Field(
         default={}, description="arguments to replace or add, for single APIs"
     )
     optimizer: Literal["SGD", "Momentum", "Adam", "AdamW"] = Field(
@@ -397,6 +423,8 @@ class ScheduleCase(CaseBase):
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         self._check_groups()
         self._check_metrics()
+        if self.changes and self.stepping == "epoch":
+            raise ValueError("step(epoch) takes no notice of a rate set from outside")
         steps, values = self.observed_steps, self.own_values
         if self.resume and self.resume.at not in steps[1:]:
             raise ValueError("resume.at must be one of the steps, and not the first")

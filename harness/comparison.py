@@ -227,6 +227,9 @@ def contradictions(comparison: Comparison) -> list[str]:
     for a float64 implementation, and the case has to say for whom it is.
     """
     expected, reference = comparison.expected, comparison.reference
+    nothing = np.flatnonzero(np.isnan(reference))
+    if len(nothing):
+        return [f"the reference model has no rate at step {comparison.steps[nothing[0]]}"]
     allowed, dtype = comparison.allowed_expected, np.dtype(comparison.precision)
     return [
         f"the case expects {float(expected[i])!r} at step {comparison.steps[i]}, where the "

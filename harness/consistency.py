@@ -45,6 +45,16 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
     schedule, steps = case.schedules[group], case.steps_of(group)
     expected, reference = case.expected_of(group), case.reference_of(group)
+    if np.isnan(reference).any():
+        step = steps[np.flatnonzero(np.isnan(reference))[0]]
+        yield Problem(
+            case.file,
+            case.line,
+            f"{case.name}: schedule",
+            f"the reference model has no rate at step {step}",
+            "correct the schedule",
+        )
+        return
     if np.isnan(expected).all() or case.expected.documented:
         return
     need = case.training_of(group)

@@ -12,8 +12,8 @@ from harness.load import load
 from harness.project import CASES
 
 TORCH = """LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR
-PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR OneCycleLR SequentialLR ChainedScheduler
-ReduceLROnPlateau"""
+PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR OneCycleLR SequentialLR
+ChainedScheduler ReduceLROnPlateau"""
 LISTS = """piecewise_constant_lr exponential_decay_lr natural_exp_decay_lr inverse_decay_lr
 cosine_decay_lr polynomial_decay_lr warmup_lr"""
 CELLS = """ExponentialDecayLR NaturalExpDecayLR InverseDecayLR CosineDecayLR PolynomialDecayLR

@@ -11,7 +11,7 @@ from harness.reference.constant import Constant
 from harness.reference.cosine import Cosine, WarmRestarts
 from harness.reference.cyclic import Cyclic, OneCycle
 from harness.reference.exponential import Exponential
-from harness.reference.functional import Function, Lambda, Multiplicative
+from harness.reference.functional import FUNCTIONS, Function, Lambda, Multiplicative
 from harness.reference.inverse_time import InverseTime, NaturalExponential
 from harness.reference.linear import Linear
 from harness.reference.multistep import MultiStep
@@ -22,6 +22,7 @@ from harness.reference.schedule import Schedule
 
 __all__ = [
     "FAMILIES",
+    "FUNCTIONS",
     "Chained",
     "Constant",
     "Cosine",

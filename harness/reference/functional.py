@@ -6,13 +6,17 @@ The functions come from a small named set, since a case is data. Source:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from harness.reference.arithmetic import Arithmetic, Int64
 from harness.reference.schedule import Chain, Counted
+
+FunctionName = Literal["power", "inverse", "inverse_sqrt", "constant", "table"]
+FUNCTIONS = frozenset(get_args(FunctionName))
+"""The names of all functions."""
 
 
 class Function(BaseModel):
@@ -24,7 +28,7 @@ class Function(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Literal["power", "inverse", "inverse_sqrt", "constant", "table"]
+    name: FunctionName
     a: FiniteFloat = Field(default=1.0, ge=0)
     values: list[FiniteFloat] = []
 

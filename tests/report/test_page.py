@@ -132,7 +132,7 @@ def divergence(**changes):
         "cases": ["recorded"],
         "severity": "misleads",
         "implementations": [API],
-        "upstream": None,
+        "upstream": "a thread of theirs",
         "target": "*",
         "versions": ">=2.13",
         "seen": ["2.13.0"],
