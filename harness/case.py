@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -401,9 +402,8 @@ class ScheduleCase(CaseBase):
         return self.reference_of(0)
 
     def reference_of(self, group: int) -> NDArray[np.float64]:
-        """The reference model's rates of a group at its steps."""
-        schedule, changes = self.schedules[group], self.training_of(group).changes
-        return schedule.changed(self.steps_of(group), self.steps_per_epoch, changes)
+        """The reference model's rates of a group at its steps; not to be written to."""
+        return _reference(_Asked(self, group))
 
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
@@ -458,6 +458,29 @@ class ScheduleCase(CaseBase):
             values, steps = group.values, self.steps_of(number)
             if isinstance(values, list) and len(values) != len(steps):
                 raise ValueError(f"group {number} has {len(values)} values for {len(steps)} steps")
+
+
+class _Asked:
+    """A case, as a key: it is frozen, so it is itself and no other."""
+
+    def __init__(self, case: ScheduleCase, group: int) -> None:
+        self.case, self.group = case, group
+
+    def __hash__(self) -> int:
+        return hash((id(self.case), self.group))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and self.case is other.case and self.group == other.group
+
+
+@lru_cache(maxsize=4096)
+def _reference(asked: _Asked) -> NDArray[np.float64]:
+    """Each implementation of a case asks anew, and so does the report."""
+    case, group = asked.case, asked.group
+    schedule, changes = case.schedules[group], case.training_of(group).changes
+    rates = schedule.changed(case.steps_of(group), case.steps_per_epoch, changes)
+    rates.flags.writeable = False
+    return rates
 
 
 class ParameterFacts(Strict):
