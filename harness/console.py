@@ -24,7 +24,7 @@ STYLES = {
     Verdict.UNSUPPORTED: "dim",
     Verdict.UNAVAILABLE: "magenta",
 }
-PLAIN_EVERY = 100
+PLAIN_EVERY = 500
 """Trials between two lines of progress where there is no terminal."""
 
 

@@ -21,8 +21,8 @@ def render(report: Report) -> str:
     by_environment = sorted(report.trials, key=lambda trial: trial.environment)
     for environment, trials in groupby(by_environment, key=lambda trial: trial.environment):
         suite = TestSuite(environment)
-        for trial in trials:
-            suite.add_testcase(_test_case(trial))
+        # All at once: one by one, each would have the statistics counted anew.
+        suite.add_testcases([_test_case(trial) for trial in trials])
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
