@@ -6,10 +6,20 @@ import math
 
 import numpy as np
 import pytest
-from making import CELL, HALVES, HALVING, TORCH_EXPONENTIAL, record, schedule_case, surface_case
+from making import (
+    CELL,
+    HALVES,
+    HALVING,
+    TORCH_EXPONENTIAL,
+    case_file,
+    record,
+    schedule_case,
+    surface_case,
+)
 from pydantic import ValidationError
 
 from harness.case import MAX_OBSERVED, CaseFile, ParameterFacts
+from harness.catalogue import Made, Named
 
 
 @pytest.mark.parametrize(
@@ -280,3 +290,51 @@ def test_a_record_may_look_otherwise_in_single_cases():
     assert one.look("other").raises == "ValueError"
     with pytest.raises(ValidationError, match="observed_in names 'third'"):
         record(observed_in={"third": {"raises": "ValueError"}})
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"api": "os.system", "arguments": {"command": "true"}},
+        {"api": TORCH_EXPONENTIAL},
+        {"api": TORCH_EXPONENTIAL, "arguments": {"gamma": {"api": "eval", "arguments": {}}}},
+        {"function": "exec", "a": 1.0},
+        {"function": "table", "values": ["__import__('os')"]},
+        [{"key": "value"}],
+    ],
+)
+def test_an_argument_that_names_another_call_is_refused(argument):
+    with pytest.raises(ValidationError, match=r"catalogue|an argument is a plain value"):
+        schedule_case(arguments={TORCH_EXPONENTIAL: {"gamma": argument}})
+
+
+def test_an_argument_may_be_a_part_or_a_named_function():
+    part = {"api": TORCH_EXPONENTIAL, "arguments": {"gamma": 0.5}}
+    case = schedule_case(
+        arguments={
+            TORCH_EXPONENTIAL: {"a": [part], "b": {"function": "power", "a": -0.5}, "c": [1, "x"]}
+        }
+    )
+    given = case.arguments[TORCH_EXPONENTIAL]
+    assert given["a"] == [Made(TORCH_EXPONENTIAL, {"gamma": 0.5})]
+    assert given["b"] == Named("power", -0.5)
+    assert given["c"] == [1, "x"]
+
+
+def test_a_metric_is_given_for_each_step_of_the_scheduler():
+    content = {
+        "name": "x",
+        "description": "x",
+        "source": "by hand",
+        "family": "plateau",
+        "schedule": {"base_lr": 1.0, "metrics": [1.0, 1.0]},
+        "steps": 3,
+        "expected": {"values": [1.0, 1.0, 1.0]},
+    }
+    with pytest.raises(ValidationError, match="2 metrics for 3 steps"):
+        case_file(content)
+
+
+def test_a_rate_set_from_outside_and_step_with_the_epoch_exclude_each_other():
+    with pytest.raises(ValidationError, match="takes no notice"):
+        schedule_case(changes={1: 0.5}, stepping="epoch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -154,6 +155,28 @@ def test_a_worker_killed_from_outside_costs_one_trial_at_most():
                 os.kill(pids[0], signal.SIGKILL)
     assert set(seen) == {trial.id for trial in trials}
     assert sum(isinstance(observation, Lost) for observation in seen.values()) == 1
+
+
+def test_many_trials_are_shared_out_over_several_processes_each_judged_once():
+    fake = dataclasses.replace(spec(), processes=2)
+    behaviours = ["exact"] * 120 + ["killed"] + ["exact"] * 120
+    with Workers([fake]) as workers:
+        trials = plan(cases(*behaviours), workers.environments())
+        done = list(judgements(Judge(), trials, workers))
+        assert workers.processes == {"torch": 2}
+    assert sorted(j.trial.id for j in done) == sorted(trial.id for trial in trials)
+    lost = [j.trial.case.name for j in done if j.verdict is Verdict.CRASHED]
+    assert lost == ["120: killed"]
+    assert sum(j.verdict is Verdict.CONFORMS for j in done) == 240
+    assert workers.incidents == []
+
+
+def test_a_few_trials_are_not_worth_another_process():
+    fake = dataclasses.replace(spec(), processes=4)
+    with Workers([fake]) as workers:
+        trials = plan(cases(*["exact"] * 20), workers.environments())
+        assert len(list(workers.run(trials))) == 20
+        assert workers.processes == {"torch": 1}
 
 
 def test_a_framework_that_is_not_there_makes_its_trials_unavailable():
