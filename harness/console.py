@@ -24,8 +24,8 @@ STYLES = {
     Verdict.UNSUPPORTED: "dim",
     Verdict.UNAVAILABLE: "magenta",
 }
-PLAIN_EVERY = 500
-"""Trials between two lines of progress where there is no terminal."""
+PLAIN_EVERY, PLAIN_LINES = 100, 10
+"""Where there is no terminal: trials between two lines of progress, and about how many lines."""
 
 
 class PipeConsole(Console):
@@ -99,7 +99,8 @@ class Progressing(AbstractContextManager["Progressing"]):
         self._bar.update(self._task, completed=self._done)
         if judgement.verdict.fails:
             print_failure(self._bar.console if self._shares_terminal else self._out, judgement)
-        if not self._err.is_terminal and self._done % PLAIN_EVERY == 0:
+        every = PLAIN_EVERY * max(1, self._total // (PLAIN_EVERY * PLAIN_LINES))
+        if not self._err.is_terminal and self._done % every == 0:
             self._err.print(f"{self.so_far}", highlight=False)
 
     @property

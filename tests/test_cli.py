@@ -277,7 +277,7 @@ class TestWithRealFrameworks:
             "[0.5, 0.25, 0.125, 0.0625]", "{0: 0.5}"
         )
         with _running(written(tmp_path, long), report) as process:
-            _wait_for(process, "10 trials")
+            _wait_for(process, "6 trials")
             process.send_signal(sent)
             _, err = process.communicate(timeout=60)
         assert process.returncode == 130
