@@ -222,7 +222,7 @@ class CoverageEntry(Model):
 class Report(Model):
     """A whole run."""
 
-    format: Literal["1.0"] = "1.0"
+    format: Literal["2.0"] = "2.0"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
