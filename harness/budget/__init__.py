@@ -126,7 +126,7 @@ def numeral_rounding(
     counts = schedule.counts(steps, training.steps_per_epoch)
     finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
     error = np.broadcast_to(schedule.closed(counts, Numerals()).error, rates.shape)
-    return np.asarray(np.minimum(np.nan_to_num(error, nan=0.0), np.maximum(finite, 0.0)))
+    return np.asarray(np.minimum(np.nan_to_num(error, nan=0.0), finite))
 
 
 def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> Float64:

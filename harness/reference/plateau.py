@@ -7,6 +7,7 @@ of epochs without improvement that are allowed, and the rate falls at the next s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -40,27 +41,30 @@ class Plateau(Counted):
     _since: int = PrivateAttr(default=0)  # falls up to there have been made
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
-        rate, plain = n.parameter(self.base_lr), self.base_lr
+        rate = n.parameter(self.base_lr)
         rates = n.where(count >= 0, rate, 0.0)
-        for fall in self.falls():
-            least = plain * self.factor <= self.min_lr
-            fallen = self.min_lr if least else plain * self.factor
-            if plain - fallen > self.eps:
-                rate = n.parameter(self.min_lr) if least else rate * n.parameter(self.factor)
-                plain = fallen
-                rates = n.where(count >= fall, rate, rates)
+        for fall, least in self._made():
+            rate = n.parameter(self.min_lr) if least else rate * n.parameter(self.factor)
+            rates = n.where(count >= fall, rate, rates)
         return rates
 
     def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any]:
-        scale, shift, plain = n.where(count >= 0, 1.0, 1.0), n.whole(0 * count), self.base_lr
-        for fall in self.falls():
-            least = plain * self.factor <= self.min_lr
-            fallen = self.min_lr if least else plain * self.factor
-            if plain - fallen > self.eps:
-                here, plain = count == fall, fallen
-                scale = n.where(here, 0.0 if least else n.parameter(self.factor), scale)
-                shift = n.where(here, n.parameter(self.min_lr) if least else 0.0, shift)
+        scale, shift = n.where(count >= 0, 1.0, 1.0), n.whole(0 * count)
+        for fall, least in self._made():
+            here = count == fall
+            scale = n.where(here, 0.0 if least else n.parameter(self.factor), scale)
+            shift = n.where(here, n.parameter(self.min_lr) if least else 0.0, shift)
         return Chain(scale, n.whole(0), shift)
+
+    def _made(self) -> Iterator[tuple[int, bool]]:
+        """The falls that are more than `eps`, and whether they are to the least rate."""
+        rate = self.base_lr
+        for fall in self.falls():
+            least = rate * self.factor <= self.min_lr
+            fallen = self.min_lr if least else rate * self.factor
+            if rate - fallen > self.eps:
+                rate = fallen
+                yield fall, least
 
     def found(self, count: int, rate: float) -> Plateau:
         later = self.model_copy(update={"base_lr": rate})
