@@ -236,8 +236,12 @@ def _polynomial(schedule: Polynomial, _: Training) -> Call | Unsupported:
     return stepped(schedule, {"total_iters": schedule.total_iters, "power": schedule.power})
 
 
-def _polynomial_list(schedule: Polynomial, training: Training) -> Call:
-    return Call(
+def _has_power(schedule: Polynomial) -> Unsupported | None:
+    return None if schedule.power > 0 else Unsupported("power must be above 0")
+
+
+def _polynomial_list(schedule: Polynomial, training: Training) -> Call | Unsupported:
+    return _has_power(schedule) or Call(
         {
             "learning_rate": schedule.base_lr,
             "end_learning_rate": schedule.end_lr,
@@ -250,14 +254,18 @@ def _polynomial_list(schedule: Polynomial, training: Training) -> Call:
 
 
 def _polynomial_cell(schedule: Polynomial, training: Training) -> Call | Unsupported:
-    return in_updates(schedule, training) or Call(
-        {
-            "learning_rate": schedule.base_lr,
-            "end_learning_rate": schedule.end_lr,
-            "decay_steps": schedule.total_iters,
-            "power": schedule.power,
-            "update_decay_steps": schedule.cycle,
-        }
+    return (
+        _has_power(schedule)
+        or in_updates(schedule, training)
+        or Call(
+            {
+                "learning_rate": schedule.base_lr,
+                "end_learning_rate": schedule.end_lr,
+                "decay_steps": schedule.total_iters,
+                "power": schedule.power,
+                "update_decay_steps": schedule.cycle,
+            }
+        )
     )
 
 
@@ -272,13 +280,13 @@ POLYNOMIAL: list[Row] = [
     (
         f"{NN}.polynomial_decay_lr",
         {**_POLYNOMIAL, **LENGTHS, "decay_epoch": "total_iters", "update_decay_epoch": "cycle"},
-        "always",
+        "power above 0",
         _polynomial_list,
     ),
     (
         f"{NN}.PolynomialDecayLR",
         {**_POLYNOMIAL, "decay_steps": "total_iters", "update_decay_steps": "cycle"},
-        "counted in updates",
+        "power above 0; counted in updates",
         _polynomial_cell,
     ),
 ]
@@ -298,6 +306,8 @@ def _cosine(schedule: Cosine, training: Training) -> Call | Unsupported:
 
 
 def _stays(schedule: Cosine, training: Training) -> Unsupported | None:
+    if not schedule.eta_min < schedule.base_lr:
+        return Unsupported("its greatest rate must be above its least")
     if schedule.periodic and _passes_the_end(schedule, training):
         return Unsupported("stays at the least rate after the end")
     return None
@@ -339,13 +349,13 @@ COSINE: list[Row] = [
     (
         f"{NN}.cosine_decay_lr",
         {**_COSINE, **LENGTHS, "decay_epoch": "T_max"},
-        "not periodic, or no training beyond T_max",
+        "eta_min below base_lr; not periodic, or no training beyond T_max",
         _cosine_list,
     ),
     (
         f"{NN}.CosineDecayLR",
         {**_COSINE, "decay_steps": "T_max"},
-        "counted in updates; not periodic, or no training beyond T_max",
+        "eta_min below base_lr; counted in updates; not periodic, or no training beyond T_max",
         _cosine_cell,
     ),
 ]

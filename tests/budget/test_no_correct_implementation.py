@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawing import decades, parameters
 from hypothesis import assume, given, settings, strategies as st
 from making import judged, schedule_case, trial
 from simulated import CELLS, LISTS, SCHEDULERS, simulate
@@ -22,6 +21,7 @@ from harness.catalogue import (
     Unsupported,
     mappings,
 )
+from harness.fuzz.drawing import decades, parameters
 from harness.observation import Observation, Sequence
 from harness.reference import FAMILIES, Schedule
 from harness.verdict import Verdict

@@ -8,15 +8,49 @@ from typing import Any
 import numpy as np
 import pytest
 from definitions import DEFINITIONS, changed, rate, ulps_off
-from drawing import PARAMETERS, counts, decades, parameters
 from hypothesis import assume, given, settings, strategies as st
 
+from harness.fuzz.drawing import PARAMETERS, Draw, Parameters, decades, parameters
 from harness.reference import FAMILIES
 
 ALLOWED_ULP = 2.0
 LEAST = math.ulp(0.0)
 CANCELLED = 2.0**-96
 """Where terms cancel, what is left is right to this share of them: a dozen digits may go."""
+
+
+LENGTHS = (
+    "total_iters",
+    "T_max",
+    "T_0",
+    "decay_steps",
+    "decay_every",
+    "step_size_up",
+    "total_steps",
+)
+
+
+@st.composite
+def counts(draw: Draw, family: str, made: Parameters) -> list[int]:
+    """Some counts where something may happen: the beginning, the edges, within, and far out."""
+    if family == "one_cycle":
+        last = made["total_steps"] - 1
+        near = [0, 1, int(made["pct_start"] * (last + 1)), last]
+    elif family == "multiplicative" or slow(made):
+        near, last = [0, 1, 2, 7], 25
+    elif family == "plateau":
+        near, last = [0, 1, len(made["metrics"])], len(made["metrics"])
+    else:
+        length = next((made[name] for name in LENGTHS if name in made), 30)
+        near = [0, 1, length - 1, length, length + 1, 2 * length, 3 * length - 1]
+        last = 4 * length if draw(st.booleans()) else 2**33
+    within = [int(share * last) for share in draw(st.lists(st.floats(0, 1), max_size=3))]
+    return sorted({min(max(count, 0), last) for count in [*near, *within]})
+
+
+def slow(made: Parameters) -> bool:
+    """Whether a product that goes through every count is somewhere in it."""
+    return any("multiplicative" in part or slow(*part.values()) for part in made.get("parts", ()))
 
 
 def test_every_family_has_a_definition_and_is_drawn():
