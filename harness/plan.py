@@ -145,7 +145,7 @@ class Selection:
             if not any(fnmatchcase(known, family) for known in families):
                 raise UnknownName("family", family, families)
         for pattern in self.implementations:
-            if not any(_fits(api, pattern) for api in IMPLEMENTATIONS):
+            if not any(fits(api, pattern) for api in IMPLEMENTATIONS):
                 short = {api.rpartition(".")[2] for api in IMPLEMENTATIONS}
                 raise UnknownName("implementation", pattern, {*IMPLEMENTATIONS, *short})
 
@@ -155,7 +155,7 @@ class Selection:
         family = family_of(case)
         return (
             (not self.families or any(fnmatchcase(family, glob) for glob in self.families))
-            and (not self.implementations or any(_fits(api, g) for g in self.implementations))
+            and (not self.implementations or any(fits(api, g) for g in self.implementations))
             and (not self.targets or any(fnmatchcase(str(trial.target), g) for g in self.targets))
             and _keyword(self.keyword, f"{trial.id} {' '.join(case.tags)}")
         )
@@ -270,7 +270,8 @@ def _if_closed(implementation: Implementation, call: Call, need: Training) -> Ca
     )
 
 
-def _fits(api: str, pattern: str) -> bool:
+def fits(api: str, pattern: str) -> bool:
+    """Whether a glob fits an API's name, or its last part."""
     return fnmatchcase(api, pattern) or fnmatchcase(api.rpartition(".")[2], pattern)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -84,7 +84,7 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     environments = workers.environments()
     if all(environment.failure for environment in environments):
-        raise NothingToRun(_why_nothing(environments))
+        raise NothingToRun(why_nothing(environments))
     planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
     if not trials:
@@ -125,7 +125,8 @@ def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[
         yield judge.judge(trial, observation)
 
 
-def _why_nothing(environments: list[Environment]) -> str:
+def why_nothing(environments: Iterable[Environment]) -> str:
+    """What to say where no framework could be started, and the remedy."""
     reasons = "\n".join(f"  {e.name}: {e.failure}" for e in environments)
     return (
         f"no framework could be started, so nothing was run:\n{reasons}\n"

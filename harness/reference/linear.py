@@ -32,8 +32,8 @@ class Linear(Counted):
         start, end = n.parameter(self.start_factor), n.parameter(self.end_factor)
         done = n.whole(np.minimum(count, self.total_iters))
         factor = start + (end - start) * done / n.whole(self.total_iters)
-        # As the line ends, its factor is due, and not what is left of it after a subtraction.
-        factor = n.where(count >= self.total_iters, end, factor)
+        # As the line ends, nothing is left of its slope: a product and a quotient fewer.
+        factor = n.where(count >= self.total_iters, start + (end - start), factor)
         return n.parameter(self.base_lr) * factor
 
     def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any] | None:

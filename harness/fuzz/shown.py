@@ -1,0 +1,129 @@
+"""What a person sees of a search: progress, findings as they come, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from harness.console import environment_line
+from harness.fuzz.running import Kept, Result
+from harness.fuzz.search import Tally
+from harness.listing import counted
+from harness.verdict import Verdict
+
+LINES = 10
+"""Where there is no terminal: about how many lines a search of so many examples has."""
+EVERY = 30.0
+"""Seconds between two lines of a search that goes on until its time is up."""
+
+
+class Showing(AbstractContextManager["Showing"]):
+    """A progress bar on a terminal, a line now and then in a pipe; each finding as it comes."""
+
+    def __init__(self, out: Console, err: Console, examples: int | None) -> None:
+        self._out, self._err, self._total = out, err, examples
+        self._said, self._said_at = 0, time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task("examples", total=examples)
+
+    def __enter__(self) -> Showing:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+
+    def on_examples(self, done: int) -> None:
+        """So many are done."""
+        self._bar.update(self._task, completed=done)
+        if self._err.is_terminal:
+            return
+        due = (
+            done - self._said >= max(1, self._total // LINES)
+            if self._total
+            else time.monotonic() - self._said_at >= EVERY
+        )
+        if due:
+            self._said, self._said_at = done, time.monotonic()
+            of = f" of {self._total}" if self._total else ""
+            self._err.print(f"{done}{of} examples", highlight=False)
+
+    def on_kept(self, kept: Kept) -> None:
+        """Something new was found."""
+        finding, judgement = kept.finding, kept.finding.judgement
+        text = Text()
+        text.append(f"new: {judgement.verdict.value}", style="bold red")
+        text.append(f"  {finding.trial.implementation.api} on {finding.trial.target}\n")
+        for reason in judgement.reasons:
+            text.append("".join(f"    {line}\n" for line in reason.splitlines()[:3]))
+        text.append(f"    {kept.path}\n", style="dim")
+        if not kept.covered:
+            text.append("    its record does not cover it as it stands\n", style="dim")
+        shares_terminal = self._err.is_terminal and self._out.is_terminal
+        console = self._bar.console if shares_terminal else self._out
+        console.print(text, end="", soft_wrap=True)
+
+
+def print_summary(console: Console, result: Result) -> None:
+    """Where it ran, a row a family, the findings that were met again, and the new ones."""
+    for environment in result.environments:
+        console.print(environment_line(environment), soft_wrap=True)
+    for incident in result.incidents:
+        console.print(Text(incident, style="bold red"), soft_wrap=True)
+    console.print(_table(result.tallies))
+    for name, times in result.met.most_common():
+        console.print(Text(f"met again: {name}, {counted(times, 'time')}", style="yellow"))
+    for kept in result.kept:
+        text = f"new: {kept.path}, {counted(kept.finding.times, 'time')}"
+        console.print(Text(text, style="bold red"), soft_wrap=True)
+    done = counted(sum(tally.examples for tally in result.tallies.values()), "example")
+    new = counted(len(result.kept), "new finding")
+    console.print(
+        f"{done}, {new}; {result.end.value} after {result.seconds:.0f} s; seed {result.asked.seed}",
+        highlight=False,
+    )
+
+
+def _table(tallies: dict[str, Tally]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("family")
+    for heading in ("examples", "trials", "conform", "met again", "new", "furthest apart"):
+        table.add_column(heading, justify="right")
+    rows = [
+        (
+            family,
+            tally.examples,
+            tally.trials,
+            tally.verdicts[Verdict.CONFORMS],
+            sum(tally.met.values()),
+            tally.new,
+        )
+        for family, tally in tallies.items()
+    ]
+    for row, tally in zip(rows, tallies.values(), strict=True):
+        apart = f"{tally.widest.share:.2f} of both budgets" if tally.widest else ""
+        table.add_row(*map(str, row), apart)
+    sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+    table.add_row("all", *map(str, sums), "", style="bold")
+    return table
