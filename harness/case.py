@@ -405,6 +405,13 @@ class ScheduleCase(CaseBase):
         """The reference model's rates of a group at its steps; not to be written to."""
         return _reference(_Asked(self, group))
 
+    def remainder_of(self, group: int) -> NDArray[np.float64]:
+        """What the rates of `reference_of`, being float64, lack of the exact ones.
+
+        NaN where that is not known, at the ends of the range; not to be written to.
+        """
+        return _remainder(_Asked(self, group))
+
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
         if not group:
@@ -481,6 +488,15 @@ def _reference(asked: _Asked) -> NDArray[np.float64]:
     rates = schedule.changed(case.steps_of(group), case.steps_per_epoch, changes)
     rates.flags.writeable = False
     return rates
+
+
+@lru_cache(maxsize=4096)
+def _remainder(asked: _Asked) -> NDArray[np.float64]:
+    case, group = asked.case, asked.group
+    schedule, changes = case.schedules[group], case.training_of(group).changes
+    remainder = schedule.remainder(case.steps_of(group), case.steps_per_epoch, changes)
+    remainder.flags.writeable = False
+    return remainder
 
 
 class ParameterFacts(Strict):

@@ -16,8 +16,10 @@ from harness.reference.elementary import Float64
 DType: TypeAlias = "np.dtype[np.floating[Any]]"
 
 
-def wrong(observed: Float64, due: Float64, allowed: Float64) -> NDArray[np.bool_]:
-    """Where `observed` is not as `due`, bool, shape `(n,)`.
+def wrong(
+    observed: Float64, due: Float64, allowed: Float64, remainder: Float64 | float = 0.0
+) -> NDArray[np.bool_]:
+    """Where `observed` is not as `due + remainder`, bool, shape `(n,)`.
 
     What is not a number never passes, nor an infinity of the other sign, or none where one is due,
     whatever is allowed.
@@ -25,14 +27,19 @@ def wrong(observed: Float64, due: Float64, allowed: Float64) -> NDArray[np.bool_
     >>> wrong(np.array([1.0, np.nan]), np.array([1.1, 1.1]), np.array([0.2, np.inf])).tolist()
     [False, True]
     """
-    off = error(observed, due)
+    off = error(observed, due, remainder)
     return np.asarray(~np.isnan(due) & ~((off <= allowed) & np.isfinite(off)))
 
 
-def error(observed: Float64, due: Float64) -> Float64:
-    """|observed - due|; 0 for equal infinities, infinite for a NaN that was not due."""
+def error(observed: Float64, due: Float64, remainder: Float64 | float = 0.0) -> Float64:
+    """|observed - (due + remainder)|; 0 for equal infinities, infinite for a NaN not due.
+
+    `remainder` is what `due` lacks, being a float64.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.where(observed == due, 0.0, np.abs(observed - due))
+        # Two floats that are near each other have an exact difference.
+        off = np.abs((observed - due) - remainder)
+        off = np.where(np.isinf(due) & (observed == due), 0.0, off)
     return np.where(np.isnan(off), np.inf, off)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import closeness
-from harness.budget import computed, numeral_rounding, seen
+from harness.budget import REFERENCE_ULP, best, computed, numeral_rounding, seen
 from harness.case import ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
@@ -61,6 +61,11 @@ class Comparison:
     the case gives no number of its own. `allowed` is the error against the reference that is let
     pass, `allowed_expected` that of the case's own numbers. Extremes are None where no value could
     be compared.
+
+    Two errors are told apart. `absolute`, `relative`, `ulp` and `share` are of the distance from
+    what was asked for, the exact rate; `remainder` is what `reference` lacks of it. `from_best`, in
+    ULP, is of the distance from `best`: what exact arithmetic makes of the parameters as the
+    implementation holds them, rounded to `precision`. It is None where nothing of that is known.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Comparison:
     steps: Int64
     observed: Float64
     reference: Float64
+    remainder: Float64
+    best: Float64
     expected: Float64
     allowed: Float64
     allowed_expected: Float64
@@ -79,6 +86,7 @@ class Comparison:
     relative: Extreme | None
     ulp: Extreme | None
     share: Extreme | None
+    from_best: Extreme | None
 
 
 def group_of(name: str) -> int:
@@ -103,12 +111,15 @@ def units_of(sequence: Sequence, implementation: Implementation, name: str) -> P
 class Due:
     """What is due of one parameter group of a trial, step by step.
 
-    `error` is what the implementation's own arithmetic may do; `numerals` what the rounding of the
-    case's decimals does.
+    `remainder` is what `reference` lacks of the exact rate; `best` is the rate of the parameters as
+    the implementation holds them. `error` is what the implementation's own arithmetic may do;
+    `numerals` what the rounding of the case's decimals and of its own numbers does.
     """
 
     steps: Int64
     reference: Float64
+    remainder: Float64
+    best: Float64
     expected: Float64
     error: Float64
     numerals: Float64
@@ -120,11 +131,17 @@ def due(trial: Trial, case: ScheduleCase, group: int) -> Due:
         raise ValueError(f"{trial.id} has no call to derive a budget from")
     schedule, training, steps = case.schedules[group], case.training_of(group), case.steps_of(group)
     call, reference = (trial.call, *trial.groups)[group], case.reference_of(group)
+    remainder = case.remainder_of(group)
+    error = computed(schedule, call, training, steps, reference, trial.implementation)
+    unknown = np.isnan(remainder) & np.isfinite(reference)
+    error[unknown] += REFERENCE_ULP * np.spacing(np.abs(reference[unknown]))
     return Due(
         steps,
         reference,
+        np.nan_to_num(remainder, nan=0.0),
+        best(schedule, call, training, steps, trial.implementation),
         case.expected_of(group),
-        computed(schedule, call, training, steps, reference, trial.implementation),
+        error,
         numeral_rounding(schedule, training, steps, reference),
     )
 
@@ -136,6 +153,7 @@ def compare(
     all_steps, all_reference = what.steps, what.reference
     length = min(len(all_steps), len(sequence.values))
     steps, reference = all_steps[:length], all_reference[:length]
+    remainder = what.remainder[:length]
     observed = sequence.values[:length]
     expected = what.expected[:length]
     precision = units_of(sequence, trial.implementation, name)
@@ -158,14 +176,14 @@ def compare(
     wrong_expected = closeness.wrong(observed, due_expected, against_expected)
     wrong = wrong_expected
     if case.expected.documented is None:
-        wrong = wrong | closeness.wrong(observed, due_reference, against_reference)
+        wrong = wrong | closeness.wrong(observed, due_reference, against_reference, remainder)
     diverging, first = steps[wrong], None
     if wrong.any():
         at = int(np.argmax(wrong))
-        against, due, allowed = (
-            ("expected", due_expected, against_expected)
+        against, due, allowed, lacks = (
+            ("expected", due_expected, against_expected, np.zeros(length))
             if wrong_expected[at]
-            else ("reference", due_reference, against_reference)
+            else ("reference", due_reference, against_reference, remainder)
         )
         first = Deviation(
             name,
@@ -173,7 +191,7 @@ def compare(
             against,
             float(due[at]),
             float(observed[at]),
-            float(closeness.error(observed, due)[at]),
+            float(closeness.error(observed, due, lacks)[at]),
             float(allowed[at]),
         )
     if length < len(all_steps):
@@ -188,11 +206,13 @@ def compare(
             0.0,
         )
 
-    error = closeness.error(observed, due_reference)
+    error = closeness.error(observed, due_reference, remainder)
+    attainable = closeness.rounded(what.best[:length], dtype)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative = np.where(reference == 0, np.where(error == 0, 0, np.inf), error / abs(reference))
         ulp = error / closeness.spacing(reference, dtype)
         share = np.where(error == 0, 0, error / against_reference)
+        from_best = closeness.error(observed, attainable) / closeness.spacing(attainable, dtype)
     return Comparison(
         name=name,
         seen_in=sequence.precision,
@@ -200,6 +220,8 @@ def compare(
         steps=steps,
         observed=observed,
         reference=reference,
+        remainder=remainder,
+        best=attainable,
         expected=expected,
         allowed=against_reference,
         allowed_expected=against_reference + numerals,
@@ -210,6 +232,7 @@ def compare(
         relative=_extreme(relative, steps),
         ulp=_extreme(ulp, steps),
         share=_extreme(share, steps),
+        from_best=None if np.isnan(attainable).any() else _extreme(from_best, steps),
     )
 
 

@@ -129,10 +129,12 @@ def call_text(trial: Trial) -> str:
 
 def _table(comparison: Comparison) -> str:
     reference, observed = comparison.reference, comparison.observed
-    error = closeness.error(observed, reference)
+    error = closeness.error(observed, reference, comparison.remainder)
     ulp = error / closeness.spacing(reference, np.dtype(comparison.precision))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(error == 0, 0, error / comparison.allowed)
+    spacing = closeness.spacing(comparison.best, np.dtype(comparison.precision))
+    from_best = closeness.error(observed, comparison.best) / spacing
     wrong = set(comparison.diverging.tolist())
     rows = [
         {
@@ -143,6 +145,7 @@ def _table(comparison: Comparison) -> str:
             "reference": repr(reference[i].item()),
             "observed": repr(observed[i].item()),
             "error (ULP)": f"{ulp[i]:.2f}",
+            "from best (ULP)": "" if np.isnan(comparison.best[i]) else f"{from_best[i]:.0f}",
             "budget used": f"{share[i]:.1%}",
             "": "<- not as due" if int(comparison.steps[i]) in wrong else "",
         }

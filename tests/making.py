@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import closeness
 from harness.case import CaseFile, KnownDivergence, ScheduleCase, SurfaceCase
 from harness.catalogue import IMPLEMENTATIONS, Unsupported
 from harness.judge import Judge
@@ -147,6 +148,29 @@ def seen(trial: Trial, reported: Iterable[float], applied: Iterable[float] | Non
         ),
     }
     return Observation(sequences=sequences, **rest)
+
+
+def from_exact(observed: np.ndarray, rates: np.ndarray, remainder: np.ndarray) -> np.ndarray:
+    """How far observed rates are from the exact ones: rates of float64, and what those lack.
+
+    Where that is not known, 2 ULP are the reference's own.
+    """
+    error = closeness.error(observed, rates, np.nan_to_num(remainder))
+    own = np.where(np.isnan(remainder) & np.isfinite(rates), 2 * np.spacing(np.abs(rates)), 0.0)
+    return np.maximum(error - own, 0.0)
+
+
+def off_by_four_budgets(rate: float, remainder: float, budget: float) -> float:
+    """A rate that is off by four budgets, of either sign; the next float where there is none."""
+    if budget:
+        return rate + (remainder + 4 * budget)
+    return float(np.nextafter(rate, 0.0 if np.isinf(rate) else np.inf))
+
+
+def off_by_half_a_budget(rate: float, remainder: float, budget: float) -> float:
+    """A rate that is off by half a budget, of either sign; `rate` where no float is in there."""
+    moved = rate + (remainder + budget / 2)
+    return rate if abs((moved - rate) - remainder) > abs(budget / 2) else moved
 
 
 def raised(type_: str, message: str = "", bases: tuple[str, ...] = ("Exception",)) -> Observation:

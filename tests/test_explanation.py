@@ -39,8 +39,8 @@ def test_it_shows_the_call_and_a_row_for_each_step(explain):
     assert "ExponentialLR on torch/cpu/eager: conforms" in text
     assert "SGD(..., lr=0.5); ExponentialLR(optimizer, gamma=0.5" in text
     rows = [line.split() for line in text.splitlines()]
-    assert ["2", "0.125", "0.125", "0.125", "0.00", "0.0%"] in rows
-    assert ["3", "0.0625", "0.0625", "0.00", "0.0%"] in rows
+    assert ["2", "0.125", "0.125", "0.125", "0.00", "0", "0.0%"] in rows
+    assert ["3", "0.0625", "0.0625", "0.00", "0", "0.0%"] in rows
 
 
 def test_it_points_at_the_steps_that_are_not_as_due(explain):

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from harness.budget.held import best
 from harness.budget.rounding import (
     COS_ULP,
     POW_ULP,
@@ -31,6 +32,7 @@ __all__ = [
     "POW_ULP",
     "POW_ULP_FLOAT32",
     "REFERENCE_ULP",
+    "best",
     "budget",
     "computed",
     "numeral_rounding",
@@ -39,7 +41,7 @@ __all__ = [
 ]
 
 REFERENCE_ULP = 2.0
-"""Accuracy of the reference models, in ULP of float64."""
+"""Accuracy of a case's own numbers, and of a reference rate that is not known more exactly."""
 OPTIMIZER_ROUNDINGS = 6
 """Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
 _U64 = 2.0**-53
@@ -103,7 +105,7 @@ def seen(
 ) -> Float64:
     """The budget of a rate that is off by `error` as it is computed, and then stored and seen."""
     with np.errstate(over="ignore", invalid="ignore"):
-        relative = REFERENCE_ULP * 2 * _U64
+        relative = 0.0
         if moved_by != "SGD":
             relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
         if unit_roundoff(stored) > unit_roundoff(computed):
@@ -118,15 +120,16 @@ def seen(
 def numeral_rounding(
     schedule: Schedule, training: Training, steps: Int64, rates: Float64
 ) -> Float64:
-    """How far the schedule that a case means may be from the one that float64 can hold.
+    """How far a case's own numbers may be from the schedule that float64 can hold.
 
     A case says `0.99`, and its author works the expected rates out from that decimal, while every
-    implementation is given the nearest float64. Absolute, float64, shape as `steps`.
+    implementation is given the nearest float64. The numbers themselves are float64 too, and may be
+    off by 2 ULP. Absolute, float64, shape as `steps`.
     """
     counts = schedule.counts(steps, training.steps_per_epoch)
     finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
     error = np.broadcast_to(schedule.closed(counts, Numerals()).error, rates.shape)
-    return np.asarray(np.minimum(np.nan_to_num(error, nan=0.0), finite))
+    return np.minimum(np.nan_to_num(error, nan=0.0) + REFERENCE_ULP * 2 * _U64 * finite, finite)
 
 
 def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> Float64:

@@ -39,6 +39,18 @@ class DoubleDouble:
             return self
         return DoubleDouble(self.hi[index], self.lo[index] if self.lo.ndim else self.lo)
 
+    def spread(self, length: int) -> DoubleDouble:
+        """A scalar as an array of so many; an array as itself. Either is a copy."""
+        high, low = np.broadcast_to(self.hi, length), np.broadcast_to(self.lo, length)
+        return DoubleDouble(high.copy(), low.copy())
+
+    def followed_by(self, other: DoubleDouble) -> DoubleDouble:
+        """Both arrays, one after the other."""
+        return DoubleDouble(np.append(self.hi, other.hi), np.append(self.lo, other.lo))
+
+    def __getitem__(self, which: slice | Int64) -> DoubleDouble:
+        return DoubleDouble(self.hi[which], self.lo[which])
+
     def __neg__(self) -> DoubleDouble:
         return DoubleDouble(-self.hi, -self.lo)
 

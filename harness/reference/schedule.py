@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
-from harness.reference.double_double import Exact
+from harness.reference.double_double import DoubleDouble, Exact
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class Chain(Generic[N]):
         scale, center, shift = (term.at(index) for term in (self.scale, self.center, self.shift))
         following: N = (rate - center) * scale + center + shift
         return following
+
+    def along(self: Chain[DoubleDouble], first: DoubleDouble, length: int) -> DoubleDouble:
+        """`first` and all rates that follow it by `length` links, shape `(length + 1,)`.
+
+        Two links after each other are one, so the links are joined by twos, fours, eights ...
+        """
+        scale = self.scale.spread(length)
+        offset = self.center * (1.0 - scale) + self.shift.spread(length)
+        reach = 1
+        while reach < length:
+            later = scale[reach:]
+            offset = offset[:reach].followed_by(later * offset[:-reach] + offset[reach:])
+            scale = scale[:reach].followed_by(later * scale[:-reach])
+            reach *= 2
+        return first.spread(1).followed_by(scale * first + offset)
 
 
 class Schedule(BaseModel):
@@ -88,21 +103,66 @@ class Schedule(BaseModel):
         rates = self.rates(steps, steps_per_epoch)
         if not changes or not (steps >= min(changes)).any():
             return rates
-        exact, first, last = Exact(), min(changes), int(steps[-1])
+        exact = self.exact(steps, steps_per_epoch, changes).rounded()
+        return np.where(steps >= min(changes), exact, rates)
+
+    def remainder(self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]) -> Float64:
+        """What the rates of `changed`, being float64, lack of the exact ones.
+
+        NaN where that is not known: where the rate, or a factor of it, is beyond the range.
+        """
+        rates = self.changed(steps, steps_per_epoch, changes)
+        with np.errstate(all="ignore"):
+            exact = self.exact(steps, steps_per_epoch, changes)
+            remainder = (exact.hi - rates) + exact.lo
+            return np.where(np.abs(remainder) <= 2 * np.spacing(np.abs(rates)), remainder, np.nan)
+
+    def exact(
+        self,
+        steps: Int64,
+        steps_per_epoch: int,
+        changes: dict[int, float],
+        n: Exact | None = None,
+        recursive: bool = False,
+    ) -> DoubleDouble:
+        """The rates as in `changed`, to all digits of `n`, which may hold parameters coarsely.
+
+        `recursive` makes them by the recursion, whose parameters may be others than the formula's.
+        """
+        n = n or Exact()
+        counts = self.counts(steps, steps_per_epoch)
+        if recursive and counts[-1] > 0:
+            links = self.chain(np.arange(1, int(counts[-1]) + 1), n)
+            assert links is not None  # as the caller knows
+            rates = links.along(self.closed(np.array([0]), n), int(counts[-1]))[counts]
+        else:
+            rates = self.closed(counts, n).spread(len(steps))
+        if changes and (steps >= min(changes)).any():
+            self._change(rates, steps, steps_per_epoch, changes, n)
+        return rates
+
+    def _change(
+        self,
+        rates: DoubleDouble,
+        steps: Int64,
+        steps_per_epoch: int,
+        changes: dict[int, float],
+        n: Exact,
+    ) -> None:
+        first, last = min(changes), int(steps[-1])
         counts = self.counts(np.arange(last + 1), steps_per_epoch)
         links = np.arange(1, max(1, int(counts[-1])) + 1)
-        back = self.closed(counts, exact)
+        back = self.closed(counts, n)
         found = dict(zip(steps.tolist(), range(len(steps)), strict=True))
-        rate = exact.whole(0)
+        rate = n.whole(0)
         for step in range(first, last + 1):
             if step in changes:
-                rate = exact.parameter(changes[step])
-                chain = self.found(int(counts[step]), changes[step]).chain(links, exact)
+                rate = n.parameter(changes[step])
+                chain = self.found(int(counts[step]), changes[step]).chain(links, n)
             elif counts[step] != counts[step - 1]:
                 rate = back.at(step) if chain is None else chain.after(rate, int(counts[step]) - 1)
             if step in found:
-                rates[found[step]] = rate.rounded()
-        return rates
+                rates.hi[found[step]], rates.lo[found[step]] = rate.hi, rate.lo
 
 
 class Counted(Schedule):

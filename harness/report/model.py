@@ -10,6 +10,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from statistics import median
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from harness.reproducer.source import source
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import Run
+from harness.verdict import Verdict
 
 MAX_POINTS = 1_000
 """A longer sequence is thinned to about so many points, its extremes kept."""
@@ -120,6 +122,11 @@ class SequenceEntry(Model):
     greatest_relative_error: ExtremeEntry | None
     greatest_ulp_error: ExtremeEntry | None
     greatest_budget_share: ExtremeEntry | None
+    greatest_error_from_best: ExtremeEntry | None = Field(
+        default=None,
+        description="in ULP, from the best that the precision can do: the exact rate of the "
+        "parameters as the implementation holds them, rounded once",
+    )
     observed: list[float]
     budget: list[float]
 
@@ -219,6 +226,14 @@ class CoverageEntry(Model):
     dimensions: dict[str, CoverageCell]
 
 
+class BudgetUse(Model):
+    """The greatest share of its budget that each conforming trial used, at any of its steps."""
+
+    trials: int = Field(description="those that conform and have rates")
+    median: float
+    greatest: float
+
+
 class Report(Model):
     """A whole run."""
 
@@ -232,6 +247,7 @@ class Report(Model):
     incidents: list[str] = Field(description="deaths of workers that cost no trial")
     counts: dict[str, int] = Field(description="verdict to its number of trials")
     fails: bool
+    budget_use: BudgetUse | None = Field(default=None, description="null where nothing conforms")
     environments: list[EnvironmentEntry]
     cases: list[CaseEntry]
     trials: list[TrialEntry]
@@ -281,6 +297,7 @@ def from_run(run: Run) -> Report:
         incidents=list(run.incidents),
         counts=dict(sorted(counts.items())),
         fails=run.fails,
+        budget_use=_budget_use(run.judgements),
         environments=[_environment(environment, run) for environment in run.environments],
         cases=[_case(case, kept.get(case.name)) for case in run.cases],
         trials=[_trial(j, kept.get(j.trial.case.name)) for j in run.judgements],
@@ -308,6 +325,17 @@ def from_run(run: Run) -> Report:
             for row in coverage(run.cases)
         ],
     )
+
+
+def _budget_use(judgements: Iterable[Judgement]) -> BudgetUse | None:
+    shares = [
+        max(c.share.value for c in judgement.comparisons if c.share is not None)
+        for judgement in judgements
+        if judgement.verdict is Verdict.CONFORMS and any(c.share for c in judgement.comparisons)
+    ]
+    if not shares:
+        return None
+    return BudgetUse(trials=len(shares), median=median(shares), greatest=max(shares))
 
 
 Kept = NDArray[np.int64]
@@ -488,6 +516,7 @@ def _sequence(comparison: Comparison, case: ScheduleCase, kept: Kept) -> Sequenc
         greatest_relative_error=_extreme(comparison.relative),
         greatest_ulp_error=_extreme(comparison.ulp),
         greatest_budget_share=_extreme(comparison.share),
+        greatest_error_from_best=_extreme(comparison.from_best),
         observed=before + comparison.observed[late].tolist(),
         budget=before + comparison.allowed[late].tolist(),
     )

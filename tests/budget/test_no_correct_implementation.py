@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings, strategies as st
-from making import judged, schedule_case, trial
+from making import (
+    from_exact,
+    judged,
+    off_by_four_budgets,
+    off_by_half_a_budget,
+    schedule_case,
+    trial,
+)
 from simulated import CELLS, LISTS, SCHEDULERS, simulate
 
 from harness.budget import budget
@@ -53,6 +60,11 @@ class Situation:
     def reference(self) -> np.ndarray:
         training = self.training
         return self.schedule.changed(self.steps, training.steps_per_epoch, training.changes)
+
+    @property
+    def remainder(self) -> np.ndarray:
+        training = self.training
+        return self.schedule.remainder(self.steps, training.steps_per_epoch, training.changes)
 
     @property
     def allowed(self) -> np.ndarray:
@@ -157,10 +169,11 @@ def situations(draw: Any, mapping: Mapping, updates: int = 200) -> Situation:
 
 def assert_within(situation: Situation) -> None:
     due, allowed, observed = situation.reference, situation.allowed, situation.observed
-    outside = np.flatnonzero(~(np.abs(observed - due) <= allowed))
+    error = from_exact(observed, due, situation.remainder)
+    outside = np.flatnonzero(~(error <= allowed))
     assert not len(outside), (
         f"step {outside[0]}: observed {observed[outside[0]]!r}, reference {due[outside[0]]!r}, "
-        f"error {abs(observed - due)[outside[0]]:.3g}, allowed {allowed[outside[0]]:.3g} "
+        f"error {error[outside[0]]:.3g}, allowed {allowed[outside[0]]:.3g} "
         f"(and {len(outside) - 1} more): {situation.schedule!r}"
     )
 
@@ -221,7 +234,7 @@ def test_every_implementation_is_simulated():
 # A fault of a few budgets is always caught.
 
 
-def verdict(situation: Situation, at: int, budgets: float) -> Verdict:
+def verdict(situation: Situation, at: int, off: Any, sign: int) -> Verdict:
     """On a sequence that is exact but for one step, which is off by so many budgets."""
     case = schedule_case(
         family=situation.mapping.family,
@@ -231,8 +244,8 @@ def verdict(situation: Situation, at: int, budgets: float) -> Verdict:
         expected={"values": {0: float(situation.reference[0])}},
     )
     implementation = IMPLEMENTATIONS[situation.mapping.api]
-    rates = situation.reference.copy()
-    rates[at] += budgets * situation.allowed[at]
+    rates, remainder = situation.reference.copy(), np.nan_to_num(situation.remainder)
+    rates[at] = off(rates[at], remainder[at], sign * situation.allowed[at])
     observation = Observation(
         sequences={
             "reported": Sequence(implementation.precision, rates),
@@ -253,9 +266,7 @@ def test_four_budgets_at_one_step_are_caught_and_half_a_budget_is_not(mapping):
     def attempt(situation: Situation, where: float, sign: int) -> None:
         at = int(where * situation.training.updates)
         assume(np.isfinite(situation.allowed[at]))
-        assert situation.allowed[at] > 0 or situation.reference[at] == 0
-        if situation.allowed[at] > 0:
-            assert verdict(situation, at, 4 * sign) is Verdict.DIVERGES
-        assert verdict(situation, at, 0.5 * sign) is Verdict.CONFORMS
+        assert verdict(situation, at, off_by_four_budgets, sign) is Verdict.DIVERGES
+        assert verdict(situation, at, off_by_half_a_budget, sign) is Verdict.CONFORMS
 
     attempt()

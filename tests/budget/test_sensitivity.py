@@ -1,13 +1,15 @@
-"""The suite's own cases: what a fault of four budgets at one step does to a verdict, and half a one.
+"""What a fault of some budgets at one step of one of the suite's own cases does to its verdict.
 
 A perfect implementation's rates are made for every trial that can be planned, in every execution
-mode, without a framework. Then one rate of one sequence is moved, 2,000 times, each time elsewhere.
+mode, without a framework. Then one rate of one sequence is moved, 2,000 times, each time elsewhere:
+by four budgets, and every one has to be caught; by half a budget, and none may be.
 
 Left out, and counted: trials in which no rates are judged (signatures, exceptions that are due or
-must not come, rates that are only documented, printed text), and steps at which any finite rate
-passes, the budget being infinite. Where the budget is nothing, since nothing is rounded, the
-neighbouring float is the fault. Where a case sets its own tolerance, that is the budget; such trials
-are counted too.
+must not come, rates that are only documented, text that is read), and steps at which any finite
+rate passes, the budget being infinite. Where the budget is nothing, since nothing is rounded, the
+neighbouring float is the fault. Where a case sets its own tolerance, that is the budget; such
+trials are counted too. A budget of a unit in the last place cannot be halved: the nearest float
+within the half of it is taken.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from making import MINDSPORE, TORCH, judged
+from making import MINDSPORE, TORCH, judged, off_by_four_budgets, off_by_half_a_budget
 
 from harness import closeness
 from harness.case import ScheduleCase
@@ -71,17 +73,6 @@ def budgets(comparison: Comparison, case: ScheduleCase) -> np.ndarray:
     return np.fmin(comparison.allowed, own)
 
 
-def moved(observation: Observation, name: str, at: int, by: float) -> Observation:
-    """The observation with one rate of one sequence elsewhere."""
-    sequence = observation.sequences[name]
-    rates = sequence.values.copy()
-    rates[at] += by
-    return replace(
-        observation,
-        sequences={**observation.sequences, name: Sequence(sequence.precision, rates)},
-    )
-
-
 class Drawn:
     """One step of one sequence of one trial."""
 
@@ -95,14 +86,25 @@ class Drawn:
         self.at = draw.randrange(len(comparison.steps))
         self.budget = float(budgets(comparison, self.trial.case)[self.at])
         self.rate = float(self.observation.sequences[self.name].values[self.at])
+        # Of the exact rate; a number of the case's own is exact as it stands.
+        due = self.rate == comparison.reference[self.at]
+        self.remainder = float(comparison.remainder[self.at]) if due else 0.0
 
-    def verdict(self, share: float) -> Verdict:
-        """The verdict where the rate is off by so many budgets."""
-        by = self.sign * share * self.budget
-        if self.budget == 0 and share > 1:
-            by = float(np.spacing(np.abs(self.rate))) if np.isfinite(self.rate) else -self.rate
-        off = moved(self.observation, self.name, self.at, by)
-        return judged(self.trial, off).verdict
+    def verdict(self, rate: float) -> Verdict:
+        """The verdict where the rate is another."""
+        sequence = self.observation.sequences[self.name]
+        rates = sequence.values.copy()
+        rates[self.at] = rate
+        moved = {**self.observation.sequences, self.name: Sequence(sequence.precision, rates)}
+        return judged(self.trial, replace(self.observation, sequences=moved)).verdict
+
+    def with_four_budgets(self) -> Verdict:
+        budget = self.sign * self.budget
+        return self.verdict(off_by_four_budgets(self.rate, self.remainder, budget))
+
+    def with_half_a_budget(self) -> Verdict:
+        budget = self.sign * self.budget
+        return self.verdict(off_by_half_a_budget(self.rate, self.remainder, budget))
 
     def __repr__(self) -> str:
         return f"{self.trial.id}, {self.name} rate {self.at}: {self.rate!r} ± {self.budget!r}"
@@ -137,12 +139,12 @@ def test_few_trials_have_a_tolerance_of_their_own():
 
 def test_every_fault_of_four_budgets_at_one_step_is_caught():
     finite = [draw for draw in drawn() if np.isfinite(draw.budget)]
-    passed = [draw for draw in finite if not draw.verdict(4).fails]
+    passed = [draw for draw in finite if not draw.with_four_budgets().fails]
     assert not passed
     assert len(finite) >= DRAWS * 99 // 100
 
 
 def test_no_fault_of_half_a_budget_at_one_step_is():
     finite = [draw for draw in drawn() if np.isfinite(draw.budget)]
-    caught = [draw for draw in finite if draw.verdict(0.5) is not Verdict.CONFORMS]
+    caught = [draw for draw in finite if draw.with_half_a_budget() is not Verdict.CONFORMS]
     assert not caught

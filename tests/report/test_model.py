@@ -127,7 +127,8 @@ def test_a_trial_is_told_in_full():
     (entry,) = written(judged(made, observation))["trials"]
     budget = entry["sequences"][0].pop("budget")
     assert len(budget) == 4
-    assert all(b > 0 for b in budget)
+    assert budget[0] == 0  # the base rate is passed as it is
+    assert all(b > 0 for b in budget[1:])
     sequence = {
         "name": "reported",
         "precision": "float64",
@@ -137,6 +138,7 @@ def test_a_trial_is_told_in_full():
         "greatest_relative_error": {"value": 0.0, "step": 0},
         "greatest_ulp_error": {"value": 0.0, "step": 0},
         "greatest_budget_share": {"value": 0.0, "step": 0},
+        "greatest_error_from_best": {"value": 0.0, "step": 0},
         "observed": HALVES,
     }
     assert entry["sequences"][0] == sequence
