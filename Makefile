@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help conform conform-full docs test test-long lint types check-cases schemas bench clean
+.PHONY: help conform conform-full fuzz docs test test-long lint types check-cases schemas bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ types: $(READY) ## mypy, strict
 
 check-cases: $(READY) ## validate the case files, without starting any framework
 	@$(BIN)/conform check
+
+fuzz: $(READY) ## search for divergences with 20000 random examples; docs/fuzz.md
+	@$(BIN)/conform fuzz --examples 20000
 
 schemas: $(READY) ## write cases/schema.json and harness/report/report.schema.json anew
 	$(BIN)/conform schema case > cases/schema.json.new && mv cases/schema.json.new cases/schema.json

@@ -25,8 +25,13 @@ def limited(seconds: float | None) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        stop_ringing()
         signal.signal(signal.SIGALRM, before)
+
+
+def stop_ringing() -> None:
+    """Let what is left to be done take its time."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _ring(*_: object) -> None:

@@ -16,7 +16,7 @@ from harness.case import ScheduleCase
 from harness.catalogue import mappings
 from harness.errors import ConformError, NothingSelected, NothingToRun, UnknownName
 from harness.fuzz import written
-from harness.fuzz.clock import TimeIsUp, limited
+from harness.fuzz.clock import TimeIsUp, limited, stop_ringing
 from harness.fuzz.known import Known
 from harness.fuzz.search import Asked, Finding, Listener, Search, Tally, families_like
 from harness.judge import Judge
@@ -39,11 +39,14 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Kept:
-    """A finding that was written down, and whether its draft covers it when it is run again."""
+    """A finding that was written down.
+
+    `covered` says whether its draft covers it when it is run again; None where no time was left.
+    """
 
     finding: Finding
     path: Path
-    covered: bool
+    covered: bool | None
 
 
 @dataclass
@@ -121,18 +124,24 @@ def run(
     if add and not RECORDS.is_dir():
         raise ConformError(f"there is no {RECORDS} to add to; leave --add out")
     began, result = time.monotonic(), Result(search_for)
-    with Workers(specs) as workers:
-        with _in_order(result), limited(seconds):
-            result.environments = workers.environments()
-            able = [e for e in result.environments if not e.failure]
-            if not able:
-                raise NothingToRun(why_nothing(result.environments))
-            known = Known(own_records(), {e.name: e.version for e in able})
-            keeper = _Keeper(search_for, folder, add, workers, able, result.kept, on_kept)
-            search = Search(search_for, workers, able, known, Listener(on_examples, keeper.keep))
-            result.tallies = search.tallies
+    with _in_order(result), Workers(specs) as workers, limited(seconds):
+        result.environments = workers.environments()
+        able = [e for e in result.environments if not e.failure]
+        if not able:
+            raise NothingToRun(why_nothing(result.environments))
+        known = Known(own_records(), {e.name: e.version for e in able})
+        keeper = _Keeper(search_for, folder, add, workers, able, result.kept, on_kept)
+        search = Search(search_for, workers, able, known, Listener(on_examples, keeper.keep))
+        result.tallies = search.tallies
+        try:
             search.run()
-        result.incidents = tuple(workers.incidents)
+        except (TimeIsUp, KeyboardInterrupt):
+            stop_ringing()
+            for finding in search.left():
+                keeper.keep(finding, again=False)
+            raise
+        finally:
+            result.incidents = tuple(workers.incidents)
     result.seconds = time.monotonic() - began
     written.write(folder, "fuzz.json", json.dumps(_as_json(result), indent=1) + "\n")
     return result
@@ -160,7 +169,7 @@ class _Keeper:
     kept: list[Kept]
     on_kept: Callable[[Kept], None]
 
-    def keep(self, finding: Finding) -> None:
+    def keep(self, finding: Finding, again: bool = True) -> None:
         versions = {e.name: e.version for e in self.environments}
         version = versions[finding.trial.target.environment]
         content = written.text(finding, self.asked.seed, version)
@@ -168,7 +177,7 @@ class _Keeper:
         path = written.write(self.folder, file, content)
         if self.add:
             path = written.write(RECORDS, file, content)
-        kept = Kept(finding, path, self._is_covered(path, versions))
+        kept = Kept(finding, path, self._is_covered(path, versions) if again else None)
         self.kept.append(kept)
         self.on_kept(kept)
 

@@ -158,15 +158,29 @@ class Search:
         self._judge = Judge((), self.known.versions)
         self._wanted = Selection(implementations=self.asked.implementations)
         self._of_look: dict[Look, list[Finding]] = defaultdict(list)
+        self._failures: list[Judgement] = []
 
     def run(self) -> None:
         """Go on until all examples are done, or an exception ends it."""
         for numbers in self.asked.rounds():
-            for judgement in self._failures(numbers):
-                self._look_into(judgement)
+            self._run(numbers)
+            while self._failures:
+                self._look_into(self._failures[0])
+                del self._failures[0]
 
-    def _failures(self, numbers: Sequence[tuple[str, int]]) -> list[Judgement]:
-        """Run a round of examples, count what became of them, and give what is on no record."""
+    def left(self) -> Iterator[Finding]:
+        """What a search that was ended had found and not looked into, one of each look."""
+        for judgement in self._failures:
+            case, look = judgement.trial.case, Look.of(judgement)
+            assert isinstance(case, ScheduleCase)
+            if not self._of_look[look]:
+                self.tallies[case.family].new += 1
+                found = Finding(case.name, example(case.family, case.name), judgement)
+                self._of_look[look].append(found)
+                yield found
+
+    def _run(self, numbers: Sequence[tuple[str, int]]) -> None:
+        """Run a round of examples, count what became of them, and note what is on no record."""
         asked, source = self.asked, f"found by conform fuzz, seed {self.asked.seed}"
         cases = [
             case_of(example(family, origin), origin, source)
@@ -176,7 +190,6 @@ class Search:
         trials = self._trials(cases)
         order = {trial.id: place for place, trial in enumerate(trials)}
         waiting = Counter(trial.case.name for trial in trials)
-        failures: list[Judgement] = []
         conforming: dict[str, list[Judgement]] = defaultdict(list)
         for case in cases:
             if not waiting[case.name]:
@@ -191,7 +204,7 @@ class Search:
             elif judgement.verdict.fails:
                 record = self.known.met(judgement)
                 if record is None:
-                    failures.append(judgement)
+                    self._failures.append(judgement)
                 else:
                     tally.met[record.name] += 1
             waiting[case.name] -= 1
@@ -199,7 +212,7 @@ class Search:
                 self._done(case)
         for family, some in conforming.items():
             self.tallies[family].compare(some)
-        return sorted(failures, key=lambda judgement: order[judgement.trial.id])
+        self._failures.sort(key=lambda judgement: order[judgement.trial.id])
 
     def _trials(self, cases: Sequence[ScheduleCase]) -> list[Trial]:
         return [trial for trial in plan(cases, self.environments) if self._wanted.wants(trial)]

@@ -78,7 +78,7 @@ class Showing(AbstractContextManager["Showing"]):
         for reason in judgement.reasons:
             text.append("".join(f"    {line}\n" for line in reason.splitlines()[:3]))
         text.append(f"    {kept.path}\n", style="dim")
-        if not kept.covered:
+        if kept.covered is False:
             text.append("    its record does not cover it as it stands\n", style="dim")
         shares_terminal = self._err.is_terminal and self._out.is_terminal
         console = self._bar.console if shares_terminal else self._out

@@ -107,6 +107,18 @@ def test_an_interruption_loses_nothing_that_was_found(tmp_path):
     ]
 
 
+def test_what_was_found_when_the_time_is_up_is_written_as_it_was_found(tmp_path, monkeypatch):
+    def never_ends(*_):
+        time.sleep(60)
+
+    monkeypatch.setattr("harness.fuzz.search.smallest", never_ends)
+    result = searched(tmp_path, seconds=3.0)
+    (kept,) = result.kept
+    assert result.end is End.TIME
+    assert kept.covered is None
+    assert check([kept.path])[1] == []
+
+
 def test_a_finding_is_added_to_the_records_when_that_is_asked_for(tmp_path, monkeypatch):
     records = tmp_path / "records"
     records.mkdir()
