@@ -118,6 +118,8 @@ def print_failure(console: Console, judgement: Judgement) -> None:
     text.append(f"    {trial.case.file}:{trial.case.line}\n", style="dim")
     for reason in judgement.reasons:
         text.append("".join(f"    {line}\n" for line in reason.splitlines()))
+    if judgement.why:
+        text.append(f"    diagnosis: {judgement.why}\n", style="bold")
     for warning in getattr(observation, "warnings", ()):
         text.append(f"    warned {warning}\n", style="dim")
     for line in getattr(observation, "printed", "").splitlines()[-8:]:

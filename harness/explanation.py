@@ -97,6 +97,8 @@ def _print_judgement(judgement: Judgement, out: Console) -> None:
     )
     for reason in judgement.reasons:
         _line(out, f"  {reason}")
+    if judgement.why:
+        _line(out, f"  diagnosis: {judgement.why}")
     if judgement.record:
         _line(out, f"  record: {judgement.record.name}: {judgement.record.explanation}")
         _line(out, f"  remedy: {judgement.record.remedy}")

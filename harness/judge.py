@@ -18,6 +18,7 @@ from harness.comparison import (
     group_of,
     precision_due,
 )
+from harness.diagnosis import diagnose
 from harness.divergence import with_record
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
@@ -88,7 +89,10 @@ def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) 
         reason = f"raised {observation.raised} where values were due"
         return replace(judged, verdict=Verdict.REFUSED, reasons=(reason,))
     reasons = tuple(_faults(trial, case, observation, comparisons))
-    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons) if reasons else judged
+    if not reasons:
+        return judged
+    diagnosis = diagnose(trial, case, comparisons, dues) if judged.first else None
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, diagnosis=diagnosis)
 
 
 def _exception_due(due: Expected, observation: Observation) -> tuple[Verdict, tuple[str, ...]]:

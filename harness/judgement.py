@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.case import KnownDivergence
 from harness.comparison import Comparison, Deviation
+from harness.diagnosis.model import UNEXPLAINED, Diagnosis
 from harness.observation import Lost, Observation
 from harness.plan import Trial
 from harness.verdict import Verdict
@@ -16,7 +17,8 @@ class Judgement:
     """The verdict on one trial, and why.
 
     `reasons` are sentences, the most telling first. `record` is the known divergence that covers
-    the trial, also where it has gone stale.
+    the trial, also where it has gone stale. `diagnosis` is the cause that reproduces the values
+    of a trial that diverges, where one does.
     """
 
     trial: Trial
@@ -25,6 +27,17 @@ class Judgement:
     comparisons: tuple[Comparison, ...] = ()
     observation: Observation | Lost | None = None
     record: KnownDivergence | None = None
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def why(self) -> str | None:
+        """The diagnosis in words, or that there is none; None where no value needs explaining."""
+        if self.diagnosis is not None:
+            return str(self.diagnosis)
+        if self.verdict not in {Verdict.DIVERGES, Verdict.KNOWN_DIVERGENCE}:
+            return None
+        off = any(c.share is not None and not c.share.value <= 1 for c in self.comparisons)
+        return UNEXPLAINED if off else None
 
     @property
     def first(self) -> Deviation | None:

@@ -34,7 +34,8 @@ def _test_case(trial: TrialEntry) -> TestCase:
     case = TestCase(
         _clean(f"{trial.case}[{trial.device}/{trial.mode}]"), trial.implementation, trial.seconds
     )
-    text = _clean("\n".join(trial.reasons))
+    diagnosis = [f"diagnosis: {trial.diagnosis}"] if trial.diagnosis else []
+    text = _clean("\n".join([*trial.reasons, *diagnosis]))
     if trial.verdict in _NOT_RUN:
         case.result = [Skipped(text, trial.verdict)]
     elif trial.verdict in _NO_ANSWER:

@@ -22,6 +22,7 @@ from harness.case import Case, KnownDivergence, ScheduleCase
 from harness.catalogue import Made, Named
 from harness.comparison import Comparison, Deviation, Extreme, group_of
 from harness.coverage import coverage
+from harness.diagnosis import Diagnosis
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import Environment, family_of
@@ -148,6 +149,15 @@ class ExceptionEntry(Model):
     message: str
 
 
+class CauseEntry(Model):
+    """A hypothesis that reproduces the observed values."""
+
+    name: str
+    parameters: dict[str, int | float | str]
+    sequences: list[str] = Field(description="the observed sequences that it is about")
+    also: list[str] = Field(description="less simple causes that reproduce the same values")
+
+
 class TrialEntry(Model):
     """One trial and its verdict."""
 
@@ -166,7 +176,11 @@ class TrialEntry(Model):
     form: str
     precision: str
     first_divergence: DeviationEntry | None
-    diagnosis: str | None = Field(description="a cause that reproduces the observed values")
+    diagnosis: str | None = Field(
+        description="the cause that reproduces the observed values, or that there is none; null "
+        "where no value needs explaining"
+    )
+    cause: CauseEntry | None = Field(default=None, description="the diagnosis for programs")
     sequences: list[SequenceEntry]
     signature: str | None
     exception: ExceptionEntry | None
@@ -463,7 +477,8 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
         form=implementation.form.value,
         precision=implementation.precision.value,
         first_divergence=_deviation(judgement.first),
-        diagnosis=None,
+        diagnosis=judgement.why,
+        cause=_cause(judgement.diagnosis),
         sequences=[
             _sequence(c, case, kept)
             for c in judgement.comparisons
@@ -537,6 +552,17 @@ def _deviation(deviation: Deviation | None) -> DeviationEntry | None:
         observed=deviation.observed,
         error=deviation.error,
         budget=deviation.allowed,
+    )
+
+
+def _cause(diagnosis: Diagnosis | None) -> CauseEntry | None:
+    if diagnosis is None:
+        return None
+    return CauseEntry(
+        name=diagnosis.cause.value,
+        parameters=diagnosis.parameters,
+        sequences=list(diagnosis.sequences),
+        also=[other.cause.value for other in diagnosis.also],
     )
 
 

@@ -38,7 +38,11 @@ def render(report: Report) -> str:
     if failures:
         lines += ["", "| verdict | trial | reason |", "| --- | --- | --- |"]
         for trial in failures[:MAX_FAILURES]:
-            reason = trial.reasons[0] if trial.reasons else ""
+            said = [
+                *trial.reasons[:1],
+                *([f"Diagnosis: {trial.diagnosis}"] * bool(trial.diagnosis)),
+            ]
+            reason = ". ".join(said)
             lines.append(f"| {trial.verdict} | {_cell(trial.id)} | {_cell(reason)} |")
         if len(failures) > MAX_FAILURES:
             lines += ["", f"… and {len(failures) - MAX_FAILURES} more, in report.json."]

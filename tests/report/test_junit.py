@@ -80,7 +80,8 @@ def test_each_verdict_is_told_with_its_word_and_its_reasons(made, result, type_)
     (told,) = only(read_back(judgement)).result
     assert isinstance(told, result)
     assert told.type == type_
-    assert told.message.split() == " ".join(judgement.reasons).split()
+    why = f" diagnosis: {judgement.why}" if judgement.why else ""
+    assert told.message.split() == (" ".join(judgement.reasons) + why).split()
 
 
 @pytest.mark.parametrize("made", [judgement, lambda: judgement([0.5] * 4, record())])

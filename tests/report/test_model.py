@@ -167,6 +167,7 @@ def test_a_trial_is_told_in_full():
         "precision": "float64",
         "first_divergence": None,
         "diagnosis": None,
+        "cause": None,
         "signature": None,
         "exception": None,
         "warnings": ["UserWarning: hm"],

@@ -94,6 +94,7 @@ def trial(verdict=Verdict.CONFORMS, case="halves", mode="eager", **changes):
         "precision": "float64",
         "first_divergence": None,
         "diagnosis": None,
+        "cause": None,
         "sequences": [sequence()],
         "signature": None,
         "exception": None,
