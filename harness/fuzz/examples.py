@@ -335,9 +335,10 @@ def _is_defined(content: Content) -> bool:
         # With a factor of 0 there is no recursion that would say what comes after a change.
         return not any(i.form is Form.RECURSIVE for i in implementations_of(case))
     if case.resume and case.resume.by == "last_epoch":
-        # No optimizer is made with a rate below 0.
+        # Before the first step() there is no last epoch, and no optimizer begins below 0.
         at = int(np.searchsorted(case.observed_steps, case.resume.at))
-        return all(some[at] >= 0 for some in rates)
+        stepped = case.schedule.counts(case.observed_steps, case.steps_per_epoch)[at] > 0
+        return bool(stepped) and all(some[at] >= 0 for some in rates)
     return True
 
 

@@ -241,6 +241,7 @@ def _finding(kept: Kept) -> dict[str, Any]:
         "verdict": finding.judgement.verdict.value,
         "reasons": list(finding.judgement.reasons),
         "times": finding.times,
+        "diagnosis": finding.judgement.diagnosis and str(finding.judgement.diagnosis),
         "file": str(kept.path),
         "covered_by_its_draft": kept.covered,
     }

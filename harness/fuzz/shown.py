@@ -77,6 +77,8 @@ class Showing(AbstractContextManager["Showing"]):
         text.append(f"  {finding.trial.implementation.api} on {finding.trial.target}\n")
         for reason in judgement.reasons:
             text.append("".join(f"    {line}\n" for line in reason.splitlines()[:3]))
+        if judgement.diagnosis:
+            text.append(f"    {judgement.diagnosis}\n")
         text.append(f"    {kept.path}\n", style="dim")
         if kept.covered is False:
             text.append("    its record does not cover it as it stands\n", style="dim")
@@ -107,8 +109,8 @@ def print_summary(console: Console, result: Result) -> None:
 
 def _table(tallies: dict[str, Tally]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("family")
-    for heading in ("examples", "trials", "conform", "met again", "new", "furthest apart"):
+    table.add_column("family", no_wrap=True)
+    for heading in ("examples", "trials", "conform", "met again", "new", "apart"):
         table.add_column(heading, justify="right")
     rows = [
         (
@@ -122,7 +124,7 @@ def _table(tallies: dict[str, Tally]) -> Table:
         for family, tally in tallies.items()
     ]
     for row, tally in zip(rows, tallies.values(), strict=True):
-        apart = f"{tally.widest.share:.2f} of both budgets" if tally.widest else ""
+        apart = f"{tally.widest.share:.2f}" if tally.widest else ""
         table.add_row(*map(str, row), apart)
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
     table.add_row("all", *map(str, sums), "", style="bold")

@@ -166,7 +166,8 @@ def _pattern(text: str) -> str:
 
 def _explanation(judgement: Judgement) -> str:
     reasons = "; ".join(textwrap.shorten(reason, 300) for reason in judgement.reasons)
-    return f"Not explained yet: {reasons}."
+    said = f" Diagnosis: {judgement.diagnosis}." if judgement.diagnosis else ""
+    return f"Not explained yet: {reasons}.{said}"
 
 
 def _case_of(finding: Finding) -> ScheduleCase:

@@ -35,8 +35,9 @@ class InverseTime(_Decay):
     """
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
+        # MindSpore divides a number by a Tensor as the number times the reciprocal: two roundings.
         reached = self._reached(count, n)
-        return n.parameter(self.base_lr) / (1 + n.parameter(self.decay_rate) * reached)
+        return n.parameter(self.base_lr) * (1 / (1 + n.parameter(self.decay_rate) * reached))
 
 
 class NaturalExponential(_Decay):
