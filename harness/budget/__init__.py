@@ -45,6 +45,8 @@ REFERENCE_ULP = 2.0
 OPTIMIZER_ROUNDINGS = 6
 """Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
 _U64 = 2.0**-53
+_WITHOUT_CLOSED_FORM = {"MultiplicativeLR", "SWALR"}
+"""Schedulers that go on from the rate before where others evaluate the argument of step(epoch)."""
 
 
 def budget(
@@ -85,7 +87,11 @@ def computed(
 ) -> Float64:
     """What the implementation's own arithmetic may do, before anybody sees the rate."""
     precision = implementation.precision
-    recursive = implementation.form is Form.RECURSIVE and training.stepping == "plain"
+    goes_on = (
+        training.stepping == "plain"
+        or implementation.api.rpartition(".")[2] in _WITHOUT_CLOSED_FORM
+    )
+    recursive = implementation.form is Form.RECURSIVE and goes_on
     n, counts = Rounding(precision), schedule.counts(steps, training.steps_per_epoch)
     evaluated = call.realises or schedule
     error = _errors(evaluated, counts, n, recursive and evaluated.chainable)
