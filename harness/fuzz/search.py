@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import count
+from itertools import chain, repeat
 
 from harness.agreement import Agreement, agreements
 from harness.case import ScheduleCase
@@ -25,7 +25,7 @@ from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import Workers
 
-ROUND = 20
+FIRST_ROUND, ROUND = 2, 20
 """Examples of each family that are run together, so that no process waits for another for long."""
 SHRINKING = 60.0
 """Seconds that one failure is made smaller for."""
@@ -47,11 +47,12 @@ class Asked:
         return f"{self.seed}/{family}/{number}"
 
     def rounds(self) -> Iterator[list[tuple[str, int]]]:
-        """Families and numbers of the examples, as evenly spread as can be."""
-        left = self.examples
-        for first in count(0, ROUND):
-            numbers = range(first, first + ROUND)
+        """Families and numbers of the examples, as evenly spread as can be; the first are few."""
+        left, first = self.examples, 0
+        for size in chain([FIRST_ROUND], repeat(ROUND)):
+            numbers = range(first, first + size)
             whole = [(family, number) for number in numbers for family in self.families]
+            first += size
             yield whole if left is None else whole[:left]
             if left is not None:
                 left -= len(whole)
