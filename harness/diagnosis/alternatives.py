@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from harness.catalogue import Precision
 from harness.reference import (
+    FAMILIES,
     Chained,
     Constant,
     Cosine,
@@ -279,6 +280,8 @@ def ends(schedule: Schedule, last: int) -> Iterator[End]:
         for i, part in enumerate(schedule.parts):
             (family,) = part.model_fields_set
             for end in ends(getattr(part, family), last):
+                if not isinstance(end.schedule, FAMILIES[part.family]):
+                    continue  # a part stands under its family's name
                 put = part.model_copy(update={family: end.schedule})
                 parts = [*schedule.parts[:i], put, *schedule.parts[i + 1 :]]
                 yield replace(end, schedule=_with(schedule, parts=parts))

@@ -135,7 +135,7 @@ def run(
         result.tallies = search.tallies
         try:
             search.run()
-        except (TimeIsUp, KeyboardInterrupt):
+        except BaseException:  # be it a fault of the suite: what was found is kept
             stop_ringing()
             for finding in search.left():
                 keeper.keep(finding, again=False)
