@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help conform conform-full fuzz docs test test-long lint types check-cases schemas bench clean
+.PHONY: help conform conform-full fuzz docs test test-long lint types check-cases schemas bench strength clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ conform: $(READY) ## run every case on every framework here; report in reports/l
 
 conform-full: $(READY) ## the same in every execution mode
 	@$(BIN)/conform run --full
+
+strength: $(READY) ## plant faults in the frameworks and count those that no case catches; docs/strength.md
+	@$(BIN)/conform strength --document docs/strength.md
 
 test: $(READY) ## the harness's own tests
 	$(BIN)/pytest tests harness --doctest-modules -m "not long"

@@ -35,7 +35,16 @@ from pydantic import (
     model_validator,
 )
 
-from harness.catalogue import IMPLEMENTATIONS, Made, Named, Resume, Training
+from harness.catalogue import (
+    COUNTING,
+    IMPLEMENTATIONS,
+    OTHER_OPTIMIZERS,
+    Made,
+    Named,
+    Other,
+    Resume,
+    Training,
+)
 from harness.errors import did_you_mean
 from harness.reference import FAMILIES, FUNCTIONS, Plateau, Schedule
 from harness.reference.elementary import MAX_COUNT
@@ -107,6 +116,34 @@ class Window(Strict):
         return self
 
 
+def _argument(value: Any) -> Any:
+    """Plain values and lists; beside them what is made by a name, never any other call."""
+    if isinstance(value, list):
+        return [_argument(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"api", "arguments"} and isinstance(value["arguments"], dict):
+        api = _known_api(value["api"]) if isinstance(value["api"], str) else ""
+        if api:
+            given = {str(name): _argument(item) for name, item in value["arguments"].items()}
+            return Made(api, given)
+    if set(value) == {"optimizer"} and value["optimizer"] in OTHER_OPTIMIZERS:
+        return Other(value["optimizer"])
+    if "function" in value and set(value) <= {"function", "a", "values"}:
+        name, a, values = value["function"], value.get("a", 1.0), value.get("values", [])
+        # What it gives may be as bad as it likes: that is what such a case tries.
+        numbers = isinstance(values, list) and all(isinstance(x, int | float) for x in [a, *values])
+        if name in {*FUNCTIONS, COUNTING} and numbers:
+            return Named(name, a, tuple(values))
+    raise ValueError(
+        "an argument is a plain value, a list, {api: ..., arguments: ...} with an API of the "
+        "catalogue, {function: ..., a: ..., values: ...} or {optimizer: SGD}"
+    )
+
+
+Argument = Annotated[Any, AfterValidator(_argument)]
+
+
 def _increasing(steps: list[int]) -> list[int]:
     if any(b <= a for a, b in pairwise(steps)):
         raise ValueError("steps must increase")
@@ -173,9 +210,18 @@ class Expected(Strict):
     prints: Pattern | None = Field(
         default=None, description="regular expression found in what the calls print"
     )
+    warns: Pattern | Literal[False] | None = Field(
+        default=None,
+        description="regular expression found in one of the warnings; false where none is due",
+    )
     accepted: Literal[True] | None = Field(
         default=None, description="no exception is due, whatever the rates"
     )
+
+    @property
+    def reads(self) -> bool:
+        """Whether more is looked at than rates and exceptions."""
+        return self.prints is not None or self.warns is not None
 
     @model_validator(mode="after")
     def _values_or_exception(self) -> Expected:
@@ -184,8 +230,8 @@ class Expected(Strict):
             raise ValueError("give either values or raises, or documented, or accepted: true")
         if self.message and not self.raises:
             raise ValueError("message is the text of an exception: give raises with it")
-        if self.prints and self.raises:
-            raise ValueError("prints goes with values")
+        if self.reads and self.raises:
+            raise ValueError("prints and warns go with values")
         return self
 
 
@@ -197,6 +243,11 @@ class ResumePoint(Strict):
         description="what is carried over: state_dict of optimizer and scheduler; a file that the "
         "framework writes; or the rates, initial rates and the number of the last epoch"
     )
+    into: dict[Text, Argument] = Field(
+        default={},
+        description="arguments of the new object that differ; what is carried over overrides them",
+    )
+    twice: bool = Field(default=False, description="whether the same state is loaded a second time")
 
 
 class Group(Strict):
@@ -277,32 +328,6 @@ class CaseBase(Located):
     dimension: Dimension = Field(default="values", description="what the case is there to test")
 
 
-def _argument(value: Any) -> Any:
-    """Plain values and lists; beside them only parts and named functions, never any other call."""
-    if isinstance(value, list):
-        return [_argument(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"api", "arguments"} and isinstance(value["arguments"], dict):
-        api = _known_api(value["api"]) if isinstance(value["api"], str) else ""
-        if api:
-            given = {str(name): _argument(item) for name, item in value["arguments"].items()}
-            return Made(api, given)
-    if "function" in value and set(value) <= {"function", "a", "values"}:
-        name, a, values = value["function"], value.get("a", 1.0), value.get("values", [])
-        # What it gives may be as bad as it likes: that is what such a case tries.
-        numbers = isinstance(values, list) and all(isinstance(x, int | float) for x in [a, *values])
-        if name in FUNCTIONS and numbers:
-            return Named(name, a, tuple(values))
-    raise ValueError(
-        "an argument is a plain value, a list, {api: ..., arguments: ...} with an API of the "
-        "catalogue, or {function: ..., a: ..., values: ...}"
-    )
-
-
-Argument = Annotated[Any, AfterValidator(_argument)]
-
-
 class ScheduleCase(CaseBase):
     """A schedule and the sequence, or the exception, that it must produce."""
 
@@ -326,6 +351,12 @@ class ScheduleCase(CaseBase):
     stepping: Literal["plain", "epoch"] = Field(
         default="plain", description="step(), or step(epoch) with the count as its argument"
     )
+    reading: Literal["get_last_lr", "get_lr", "last_epoch", "momentum"] = Field(
+        default="get_last_lr",
+        description="what is looked at: a scheduler's get_last_lr(); its get_lr(), which is not "
+        "meant for users; its last_epoch; or the optimizer's momentum, which some schedulers move "
+        "with the rate",
+    )
     changes: dict[NonNegativeInt, FiniteFloat] = Field(
         default={},
         description="rates that somebody sets from outside, by the update before which it happens",
@@ -334,6 +365,11 @@ class ScheduleCase(CaseBase):
         default=None,
         ge=0,
         description="the optimizer's rate before a scheduler is made, if it is not base_lr",
+    )
+    lr_dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+        default=None,
+        description="the optimizer is given its rate as a tensor of that type, and the rates stay "
+        "in it; by default as a Python number",
     )
     resume: ResumePoint | None = None
     groups: list[Group] = Field(default=[], description="parameter groups beside the first")
@@ -359,9 +395,13 @@ class ScheduleCase(CaseBase):
             updates=int(self.observed_steps[-1]) + 1,
             steps_per_epoch=self.steps_per_epoch,
             optimizer=self.optimizer,
+            lr_dtype=self.lr_dtype,
             stepping=self.stepping,
+            reading=self.reading,
             changes=self.changes,
-            resume=None if self.resume is None else Resume(self.resume.at, self.resume.by),
+            resume=None
+            if self.resume is None
+            else Resume(self.resume.at, self.resume.by, self.resume.into, self.resume.twice),
         )
 
     @property
@@ -566,6 +606,9 @@ class Input(Strict):
 
     value: Any
     raises: Text | None = Field(default=None, description="name of the exception's type")
+    message: Pattern | None = Field(
+        default=None, description="regular expression found in the exception's text"
+    )
     accepted: Literal[True] | None = None
     source: Text | None = Field(default=None, description="where that is said, if elsewhere")
 
@@ -573,7 +616,16 @@ class Input(Strict):
     def _one_outcome(self) -> Input:
         if (self.raises is None) == (self.accepted is None):
             raise ValueError("give either raises or accepted: true")
+        if self.message and not self.raises:
+            raise ValueError("message is the text of an exception: give raises with it")
         return self
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        """The outcome, as a case gives it."""
+        if self.raises is None:
+            return {"accepted": True}
+        return {"raises": self.raises, **({"message": self.message} if self.message else {})}
 
 
 class Validation(Located):
@@ -609,7 +661,7 @@ class Validation(Located):
                     "steps_per_epoch": self.steps_per_epoch,
                     "implementations": [self.implementation],
                     "arguments": {self.implementation: {argument: entry.value}},
-                    "expected": {"raises": entry.raises} if entry.raises else {"accepted": True},
+                    "expected": entry.expected,
                 }
 
 

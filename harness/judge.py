@@ -34,6 +34,8 @@ class Judge:
     records: Items[KnownDivergence] = ()
     versions: dict[str, str] = field(default_factory=dict)
     """Version of the framework in each environment."""
+    explains: bool = True
+    """Whether a cause is looked for where values diverge."""
 
     def judge(self, trial: Trial, observation: Observation | Lost | None) -> Judgement:
         """The verdict on `trial`; `observation` is None for a trial that was not run."""
@@ -48,7 +50,7 @@ class Judge:
         if isinstance(case, SurfaceCase):
             judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
         else:
-            judgement = _judge_schedule(trial, case, observation)
+            judgement = _judge_schedule(trial, case, observation, self.explains)
         version = self.versions.get(trial.target.environment, "0")
         return with_record(judgement, self.records, version)
 
@@ -62,13 +64,17 @@ def _judge_surface(trial: Trial, due: Surface, observation: Observation) -> Judg
     return Judgement(trial, verdict, reasons, observation=observation)
 
 
-def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) -> Judgement:
+def _judge_schedule(
+    trial: Trial, case: ScheduleCase, observation: Observation, explains: bool
+) -> Judgement:
     if case.expected.raises is not None:
         verdict, reasons = _exception_due(case.expected, observation)
         return Judgement(trial, verdict, reasons, observation=observation)
     if case.expected.accepted:
         if observation.raised is None:
-            return Judgement(trial, Verdict.CONFORMS, observation=observation)
+            unsaid = tuple(_unsaid(case.expected, observation))
+            verdict = Verdict.DIVERGES if unsaid else Verdict.CONFORMS
+            return Judgement(trial, verdict, unsaid, observation=observation)
         reasons = (f"raised {observation.raised} where nothing was to be raised",)
         return Judgement(trial, Verdict.REFUSED, reasons, observation=observation)
     dues: dict[int, Due] = {}
@@ -91,7 +97,8 @@ def _judge_schedule(trial: Trial, case: ScheduleCase, observation: Observation) 
     reasons = tuple(_faults(trial, case, observation, comparisons))
     if not reasons:
         return judged
-    diagnosis = diagnose(trial, case, comparisons, dues) if judged.first else None
+    explained = explains and judged.first is not None
+    diagnosis = diagnose(trial, case, comparisons, dues) if explained else None
     return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, diagnosis=diagnosis)
 
 
@@ -114,7 +121,7 @@ def _faults(
     names = [
         f"{kind} {group}" if group else kind
         for group in range(len(case.groups) + 1)
-        for kind in (REPORTED, APPLIED)
+        for kind in ((REPORTED, APPLIED) if trial.shows_applied else (REPORTED,))
     ]
     for name in names:
         sequence = observation.sequences.get(name)
@@ -129,8 +136,17 @@ def _faults(
             yield f"{comparison.length} {comparison.name} rates for {asked} steps"
         if comparison.first:
             yield _first_of([str(comparison.first), *comparison.diverging[1:]])
-    if case.expected.prints and not re.search(case.expected.prints, observation.printed):
-        yield f"printed nothing that matches {case.expected.prints!r}"
+    yield from _unsaid(case.expected, observation)
+
+
+def _unsaid(due: Expected, observation: Observation) -> Iterable[str]:
+    """What was to be printed or warned of, and was not."""
+    if due.prints and not re.search(due.prints, observation.printed):
+        yield f"printed nothing that matches {due.prints!r}"
+    if due.warns is False and observation.warnings:
+        yield f"warned where nothing was to be said: {_first_of(observation.warnings)}"
+    if due.warns and not any(re.search(due.warns, text) for text in observation.warnings):
+        yield f"gave no warning that matches {due.warns!r}"
 
 
 def _first_of(items: Items[object]) -> str:

@@ -13,6 +13,7 @@ from harness.catalogue import (
     Form,
     Implementation,
     Kind,
+    Precision,
     Training,
     Unsupported,
     express,
@@ -94,6 +95,11 @@ class Trial:
     def applies(self) -> bool:
         """Whether an optimizer applies the rates; not where only an API's arguments are tried."""
         return self.case.dimension != "validation"
+
+    @property
+    def shows_applied(self) -> bool:
+        """Whether the applied rates are looked at."""
+        return self.applies and self.training.reading == "get_last_lr"
 
     @property
     def optimizer(self) -> str:
@@ -203,7 +209,11 @@ def implementations_of(case: Case) -> list[Implementation]:
         names = list(dict.fromkeys(case.implementations))
     else:
         names = [mapping.api for mapping in mappings(family=case.family)]
-    return [IMPLEMENTATIONS[name] for name in names]
+    found = [IMPLEMENTATIONS[name] for name in names]
+    if isinstance(case, ScheduleCase) and case.lr_dtype:
+        # The rate is a tensor, and what is done with it is done in its type.
+        return [replace(each, precision=Precision(case.lr_dtype)) for each in found]
+    return found
 
 
 def _targets(

@@ -15,6 +15,12 @@ def situation(case: Case) -> Iterator[str]:
         yield f"the optimizer is {case.optimizer}"
     if case.stepping == "epoch":
         yield "step(epoch) is told the count"
+    if case.reading == "get_lr":
+        yield "get_lr() is called, and not get_last_lr()"
+    if case.reading == "momentum":
+        yield "what is looked at is the optimizer's momentum"
+    if case.lr_dtype:
+        yield f"the optimizer is given its rate as a tensor of {case.lr_dtype}"
     if case.optimizer_lr is not None:
         yield f"the optimizer's rate is {case.optimizer_lr!r} before the scheduler is made"
     for step, rate in sorted(case.changes.items()):

@@ -26,7 +26,7 @@ import numpy as np
 
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
-from harness.catalogue import Made, Named
+from harness.catalogue import Made, Named, Other
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import TIME_LIMIT, Environment, Trial
 
@@ -50,11 +50,18 @@ class EnvironmentSpec:
     python: str = sys.executable
     adapter: Path | None = None
     processes: int = 1
+    beside: dict[str, str] = field(default_factory=dict)
 
     @property
     def adapter_source(self) -> Path:
         """The adapter's file."""
         return self.adapter or ADAPTERS[self.framework]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What lies in the worker's folder, by name: the adapter, and what is given beside it."""
+        source = self.adapter_source
+        return {source.name: source.read_text(encoding="utf-8"), **self.beside}
 
 
 def default_environments() -> list[EnvironmentSpec]:
@@ -80,6 +87,7 @@ class Workers:
         self._group = execnet.Group()
         self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
         self._workers: dict[str, _Worker] = {}
+        self._more: dict[str, Any] = {}
         self.incidents: list[str] = []
         """Deaths that cost no trial, as sentences: those of workers that were only starting."""
 
@@ -109,11 +117,15 @@ class Workers:
         environments = (self._workers[spec.name].environment for spec in self._specs)
         return [environment for environment in environments if environment is not None]
 
-    def run(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Observation | Lost]]:
+    def run(
+        self, trials: Iterable[Trial], more: dict[str, Any] | None = None
+    ) -> Iterator[tuple[Trial, Observation | Lost]]:
         """Run `trials` in their environments, and yield each as soon as its answer is there.
 
-        While the caller judges one, the workers go on.
+        While the caller judges one, the workers go on. `more` is what every request says beside
+        what its trial needs.
         """
+        self._more = more or {}
         for trial in trials:
             self._workers[trial.target.environment].pending.append(trial)
         for worker in list(self._workers.values()):
@@ -161,7 +173,7 @@ class Workers:
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.pending[0]
             try:
-                worker.channel.send(request(trial))
+                worker.channel.send({**request(trial), **self._more})
             except OSError:
                 return  # it is dead: the end of its channel is on its way
             if not worker.sent:
@@ -204,9 +216,8 @@ class Workers:
         worker = _Worker(spec, slot or spec.name, gateway, channel, starts, waiting)
         self._workers[worker.slot] = worker
         channel.setcallback(lambda message: self._events.put((worker, message)), endmarker=_END)
-        source = spec.adapter_source
         with suppress(OSError):  # it is dead: the end of its channel is on its way
-            channel.send({"module": source.stem, "source": source.read_text(encoding="utf-8")})
+            channel.send({"module": spec.adapter_source.stem, "files": spec.files})
         return worker
 
     def _replace(
@@ -352,10 +363,19 @@ def request(trial: Trial) -> dict[str, Any]:
         "steps_per_epoch": training.steps_per_epoch,
         "updates": training.updates,
         "optimizer": trial.optimizer,
+        "lr_dtype": training.lr_dtype,
         "applies": trial.applies,
+        "shows_applied": trial.shows_applied,
         "stepping": training.stepping,
+        "reading": training.reading,
         "changes": training.changes,
-        "resume": training.resume and {"at": training.resume.at, "by": training.resume.by},
+        "resume": training.resume
+        and {
+            "at": training.resume.at,
+            "by": training.resume.by,
+            "into": _sendable(training.resume.into),
+            "twice": training.resume.twice,
+        },
         "ranges": _ranges(case.observed_steps.tolist()),
         "applied_precision": implementation.applied_precision.value,
         "device": trial.target.device,
@@ -371,6 +391,8 @@ def _sendable(value: Any) -> Any:
         return [_sendable(item) for item in value]
     if isinstance(value, Made):
         return {"api": value.api, "arguments": _sendable(value.arguments)}
+    if isinstance(value, Other):
+        return {"optimizer": value.optimizer}
     if isinstance(value, Named):
         return {"function": value.name, "a": value.a, "values": list(value.values)}
     return value

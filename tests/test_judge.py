@@ -942,3 +942,38 @@ def test_a_record_may_look_otherwise_in_a_case():
     assert judged(made, raised("ValueError"), one).verdict is Verdict.KNOWN_DIVERGENCE
     made = trial(schedule_case())
     assert judged(made, raised("ValueError"), one).verdict is Verdict.REFUSED
+
+
+# Warnings
+
+
+SILENT = {"values": HALVES, "warns": False}
+
+
+def test_a_warning_that_is_due_has_to_come():
+    case = schedule_case(expected={"values": HALVES, "warns": "get_last_lr"})
+    silent = judged(trial(case), seen(trial(case), HALVES))
+    assert silent.verdict is Verdict.DIVERGES
+    assert "gave no warning" in silent.reasons[0]
+    warned = seen(trial(case), HALVES, warnings=("UserWarning: use `get_last_lr()`",))
+    assert judged(trial(case), warned).verdict is Verdict.CONFORMS
+
+
+def test_a_warning_that_is_not_due_must_not_come():
+    case = schedule_case(expected=SILENT)
+    assert judged(trial(case), seen(trial(case), HALVES)).verdict is Verdict.CONFORMS
+    warned = judged(trial(case), seen(trial(case), HALVES, warnings=("UserWarning: late",)))
+    assert warned.verdict is Verdict.DIVERGES
+    assert "UserWarning: late" in warned.reasons[0]
+
+
+def test_where_any_rate_will_do_a_warning_is_still_due():
+    case = schedule_case(expected={"accepted": True, "warns": "deprecated"})
+    assert judged(trial(case), seen(trial(case), HALVES)).verdict is Verdict.DIVERGES
+
+
+def test_where_something_else_is_read_no_applied_rate_is_due():
+    case = schedule_case(reading="last_epoch", expected={"documented": [0, 1, 2, 3]})
+    (reported,) = (sequence("float64", [0, 1, 2, 3]),)
+    observation = Observation(sequences={"reported": reported})
+    assert judged(trial(case), observation).verdict is Verdict.CONFORMS

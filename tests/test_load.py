@@ -528,7 +528,7 @@ REFUSED = [
             "print beside an exception",
             "expected: {values: [0.5, 0.25, 0.125, 0.0625]}",
             "expected: {raises: ValueError, prints: x}",
-            (9, "cases[0].expected", "prints goes with values", ""),
+            (9, "cases[0].expected", "prints and warns go with values", ""),
         ),
         (
             "broken pattern",

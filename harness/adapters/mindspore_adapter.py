@@ -26,13 +26,25 @@ EXPERIMENTAL: dict[str, Any] = {
     "Adam": ("Adam", {"betas": (SMALL, SMALL), "eps": SMALL}),
     "AdamW": ("AdamW", {"betas": (SMALL, SMALL), "eps": SMALL, "weight_decay": 0.0}),
 }
-FUNCTIONS = {
+FUNCTIONS: dict[str, Any] = {
     "power": lambda a, values: lambda t: a**t,
     "inverse": lambda a, values: lambda t: 1 / (1 + a * t),
     "inverse_sqrt": lambda a, values: lambda t: (1 + a * t) ** -0.5,
     "constant": lambda a, values: lambda t: a,
     "table": lambda a, values: lambda t: values[min(int(t), len(values) - 1)],
+    "counting": lambda a, values: Counting(a),
 }
+
+
+class Counting:
+    """A function that is an object with a state."""
+
+    def __init__(self, a: float) -> None:
+        self.a, self.calls = a, 0
+
+    def __call__(self, _: float) -> float:
+        self.calls += 1
+        return float(self.a ** (self.calls - 1))
 
 
 class OneAfterAnother(LearningRateSchedule):
@@ -148,6 +160,7 @@ class _Seen:
     def __init__(self, request: dict[str, Any]) -> None:
         self._wanted = set(request["steps"])
         self._precision = request["applied_precision"]
+        self._shows_applied = request["shows_applied"]
         self.reported: list[list[Any]] = [[] for _ in request["groups"]]
         self.applied: list[list[Any]] = [[] for _ in request["groups"]]
 
@@ -166,7 +179,8 @@ class _Seen:
         for number in range(len(self.reported)):
             suffix = " %d" % number if number else ""
             report("reported" + suffix, np.array(self.reported[number]))
-            report("applied" + suffix, np.array(self.applied[number], dtype=self._precision))
+            if self._shows_applied:
+                report("applied" + suffix, np.array(self.applied[number], dtype=self._precision))
 
 
 class _Training:
@@ -393,6 +407,7 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
 def _made(api: str, arguments: dict[str, Any], optimizer: Any) -> Any:
     """Call an API, its parts first."""
     made = {name: _argument(value, optimizer) for name, value in arguments.items()}
+    optimizer = made.pop("optimizer", optimizer)  # a case may give another, or what is none
     target = OWN.get(api) or _resolve(api)
     return target(**made) if optimizer is None else target(optimizer, **made)
 
@@ -402,6 +417,11 @@ def _argument(value: Any, optimizer: Any) -> Any:
         return [_argument(item, optimizer) for item in value]
     if isinstance(value, dict) and "api" in value:
         return _made(value["api"], value["arguments"], optimizer)
+    if isinstance(value, dict) and "optimizer" in value:
+        from mindspore.experimental import optim
+
+        weight = Parameter(Tensor(np.zeros(1, dtype=np.float32)), name="another")
+        return getattr(optim, value["optimizer"])([weight], lr=1.0)
     if isinstance(value, dict) and "function" in value:
         return FUNCTIONS[value["function"]](value["a"], value["values"])
     return value

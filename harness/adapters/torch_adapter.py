@@ -16,13 +16,25 @@ OPTIMIZERS: dict[str, Any] = {
     "Adam": (torch.optim.Adam, {"betas": (0.0, 0.0), "eps": 0.0}),
     "AdamW": (torch.optim.AdamW, {"betas": (0.0, 0.0), "eps": 0.0, "weight_decay": 0.0}),
 }
-FUNCTIONS = {
+FUNCTIONS: dict[str, Any] = {
     "power": lambda a, values: lambda t: a**t,
     "inverse": lambda a, values: lambda t: 1 / (1 + a * t),
     "inverse_sqrt": lambda a, values: lambda t: (1 + a * t) ** -0.5,
     "constant": lambda a, values: lambda t: a,
     "table": lambda a, values: lambda t: values[min(int(t), len(values) - 1)],
+    "counting": lambda a, values: Counting(a),
 }
+
+
+class Counting:
+    """A function that is an object with a state, which a scheduler's state carries along."""
+
+    def __init__(self, a: float) -> None:
+        self.a, self.calls = a, 0
+
+    def __call__(self, _: float) -> float:
+        self.calls += 1
+        return float(self.a ** (self.calls - 1))
 
 
 def describe() -> dict[str, Any]:
@@ -61,13 +73,13 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     wanted = set(request["steps"])
     changes = request["changes"]
     try:
-        training.begin()
+        training.begin({})
         for update in range(request["updates"]):
             training.join(update)
             if request["resume"] and update == request["resume"]["at"]:
                 training.resume(request["resume"]["by"])
             if update in changes:
-                training.optimizer.param_groups[0]["lr"] = changes[update]
+                training.optimizer.param_groups[0]["lr"] = training.rate(changes[update])
             if update in wanted:
                 rates = training.rates()
                 for seen, rate in zip(reported, rates):
@@ -85,8 +97,9 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
         for number in range(len(reported)):
             suffix = " %d" % number if number else ""
             report("reported" + suffix, _rates(reported[number]))
-            moved = np.array(applied[number], dtype=request["applied_precision"])
-            report("applied" + suffix, moved)
+            if request["shows_applied"]:
+                moved = np.array(applied[number], dtype=request["applied_precision"])
+                report("applied" + suffix, moved)
 
 
 class _Training:
@@ -99,21 +112,21 @@ class _Training:
         self.optimizer: Any = None
         self.scheduler: Any = None
 
-    def begin(self) -> None:
+    def begin(self, more: dict[str, Any]) -> None:
         present = [group for group in self.request["groups"] if group["added_at"] == 0]
         self.weights = [self._weight() for _ in present]
-        rates = [group["base_lr"] for group in present]
+        rates = [self.rate(group["base_lr"]) for group in present]
         self.optimizer = self._optimizer(
             [{"params": [weight], "lr": rate} for weight, rate in zip(self.weights, rates)]
         )
-        self.scheduler = self._scheduler({})
+        self.scheduler = self._scheduler(more)
 
     def join(self, update: int) -> None:
         """Add the groups that join before this update."""
         for group in self.request["groups"]:
             if update and group["added_at"] == update:
                 self.weights.append(self._weight())
-                added = {"params": [self.weights[-1]], "lr": group["base_lr"]}
+                added = {"params": [self.weights[-1]], "lr": self.rate(group["base_lr"])}
                 self.optimizer.add_param_group(added)
 
     def resume(self, by: str) -> None:
@@ -136,30 +149,40 @@ class _Training:
             # The scheduler steps once as it is made, so it is told of one epoch fewer.
             self.scheduler = self._scheduler({"last_epoch": done - 1})
             return
-        self.begin()
+        self.begin(self.request["resume"]["into"])
         self.optimizer.load_state_dict(states[0])
         self.scheduler.load_state_dict(states[1])
+        if self.request["resume"]["twice"]:
+            self.scheduler.load_state_dict(states[1])
 
     def advance(self, update: int) -> None:
         """`scheduler.step()`, where it is due after this update."""
         if self.request["per_epoch"] and (update + 1) % self.request["steps_per_epoch"]:
             return
-        if self.request["metrics"]:
-            self.scheduler.step(next(self.metrics))
-        elif self.request["stepping"] == "epoch":
-            done = update + 1
-            if self.request["per_epoch"]:
-                done //= self.request["steps_per_epoch"]
-            self.scheduler.step(done)
-        else:
-            self.scheduler.step()
+        told = [next(self.metrics)] if self.request["metrics"] else []
+        if self.request["stepping"] == "epoch":
+            length = self.request["steps_per_epoch"] if self.request["per_epoch"] else 1
+            told.append((update + 1) // length)
+        self.scheduler.step(*told)
 
     def rates(self) -> list[Any]:
         """What the framework says; what happens from outside, the groups know first."""
+        groups, reading = self.optimizer.param_groups, self.request["reading"]
+        if reading == "momentum":
+            return [_momentum(group) for group in groups]
+        if reading == "last_epoch":
+            return [self.scheduler.last_epoch for _ in groups]
+        if reading == "get_lr":
+            return list(self.scheduler.get_lr())
         joined = any(group["added_at"] for group in self.request["groups"])
         if self.request["changes"] or joined:
-            return [group["lr"] for group in self.optimizer.param_groups]
+            return [group["lr"] for group in groups]
         return list(self.scheduler.get_last_lr())
+
+    def rate(self, rate: float) -> Any:
+        """A rate as the optimizer is given it: a number, or a tensor of the type that was asked."""
+        name = self.request["lr_dtype"]
+        return torch.tensor(rate, dtype=getattr(torch, name)) if name else rate
 
     def _weight(self) -> Any:
         dtype = getattr(torch, self.request["applied_precision"])
@@ -181,6 +204,7 @@ def _made(api: str, arguments: dict[str, Any], optimizer: Any) -> Any:
     made = {name: _argument(value, optimizer) for name, value in arguments.items()}
     if api.endswith(".ChainedScheduler"):
         return _resolve(api)(**made)
+    optimizer = made.pop("optimizer", optimizer)  # a case may give another, or what is none
     return _resolve(api)(optimizer, **made)
 
 
@@ -189,16 +213,39 @@ def _argument(value: Any, optimizer: Any) -> Any:
         return [_argument(item, optimizer) for item in value]
     if isinstance(value, dict) and "api" in value:
         return _made(value["api"], value["arguments"], optimizer)
+    if isinstance(value, dict) and "optimizer" in value:
+        weight = torch.nn.Parameter(torch.zeros(1))
+        return getattr(torch.optim, value["optimizer"])([weight], lr=1.0)
     if isinstance(value, dict) and "function" in value:
         return FUNCTIONS[value["function"]](value["a"], value["values"])
     return value
 
 
+def _momentum(group: dict[str, Any]) -> Any:
+    """The momentum, or the first beta; no optimizer has both."""
+    (momentum,) = (group[key] for key in ("momentum", "betas") if key in group)
+    return momentum[0] if isinstance(momentum, tuple) else momentum
+
+
 def _rates(values: list[Any]) -> Any:
     """Reported rates in their own precision: Python floats are float64."""
     if values and isinstance(values[0], torch.Tensor):
+        if values[0].dtype == torch.bfloat16:
+            return _BFloat16(values)
         return np.array([value.detach().cpu().numpy() for value in values])
     return np.array(values, dtype=np.float64)
+
+
+class _BFloat16:
+    """Rates of a type that numpy lacks: as much of an array as a report needs."""
+
+    dtype = "bfloat16"
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def astype(self, dtype: str) -> Any:
+        return np.array([float(value) for value in self.values], dtype=dtype)
 
 
 def _resolve(api: str) -> Any:

@@ -30,8 +30,9 @@ def serve(channel: Any) -> None:
     # MindSpore drops files where it runs, and its graph mode reads a Cell's module from its file.
     os.chdir(folder)
     sys.path.insert(0, folder)
-    with open(os.path.join(folder, setup["module"] + ".py"), "w", encoding="utf-8") as file:
-        file.write(setup["source"])
+    for name, text in setup["files"].items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
     began = time.perf_counter()
     try:
         adapter = importlib.import_module(setup["module"])
@@ -64,6 +65,8 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            if hasattr(adapter, "prepare"):
+                adapter.prepare(request)
             if request["ask"] == "signature":
                 observation["signature"] = signature(request["api"])
             else:

@@ -13,11 +13,14 @@ class Resume:
     """The training is broken off before update `at`, and goes on in new objects.
 
     `by` says what is carried over: the objects' `state_dict`s, a file that the framework writes, or
-    the number of the last epoch with the rates.
+    the number of the last epoch with the rates. `into` are arguments of the new object that differ;
+    `twice` says that the same state is loaded a second time.
     """
 
     at: int
     by: str
+    into: dict[str, Any] = field(default_factory=dict)
+    twice: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Training:
         updates: how many it makes.
         steps_per_epoch: how many of them make an epoch.
         optimizer: which one, by the name that both frameworks have for it.
+        lr_dtype: the type of the tensor that the optimizer is given as its rate; None for a number.
         stepping: `plain`, or `epoch` where `step(epoch)` is told the count.
+        reading: what a scheduler is asked for, or `momentum`, which is read off the optimizer.
         changes: rates that somebody sets from outside, by the update before which it happens.
         resume: where it is broken off.
     """
@@ -36,7 +41,9 @@ class Training:
     updates: int
     steps_per_epoch: int
     optimizer: str = "SGD"
+    lr_dtype: str | None = None
     stepping: str = "plain"
+    reading: str = "get_last_lr"
     changes: dict[int, float] = field(default_factory=dict)
     resume: Resume | None = None
 
@@ -51,11 +58,26 @@ class Made:
 
 @dataclass(frozen=True)
 class Named:
-    """An argument that is a function, by its name in the case format."""
+    """An argument that is a function, by its name in the case format.
+
+    `COUNTING` is an object that counts its own calls and gives `a` to the power of their number: as
+    `power`, where it is called once at each count and its state is carried over.
+    """
 
     name: str
     a: float = 1.0
     values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Other:
+    """An argument that is an optimizer beside the training's own, over a weight of its own."""
+
+    optimizer: str
+
+
+COUNTING = "counting"
+OTHER_OPTIMIZERS = ("SGD", "Adam", "Adagrad")
 
 
 @dataclass(frozen=True)

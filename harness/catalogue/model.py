@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import ml_dtypes  # which teaches numpy bfloat16
+
 
 class Kind(StrEnum):
     """How an implementation is driven, which is all that an adapter has to know of it."""
@@ -29,10 +31,20 @@ class Form(StrEnum):
 
 
 class Precision(StrEnum):
-    """An IEEE 754 format."""
+    """A binary floating-point format: those of IEEE 754, and bfloat16.
 
+    `numpy.dtype` knows each of them by its name.
+    """
+
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+
+
+def limits(precision: Precision) -> ml_dtypes.finfo:
+    """`numpy.finfo`, for each precision."""
+    return ml_dtypes.finfo(precision)
 
 
 @dataclass(frozen=True)

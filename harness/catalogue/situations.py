@@ -9,6 +9,7 @@ from harness.catalogue.call import Call, Training, Unsupported
 from harness.catalogue.model import Implementation, Kind
 
 _WITHOUT_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
+_TOLD_METRIC_AND_EPOCH = {"torch.optim.lr_scheduler.ReduceLROnPlateau"}
 _PER_GROUP = {"lr_lambda", "base_lr", "max_lr", "min_lr", "swa_lr"}
 """Arguments that take a list with an entry for each group."""
 _RESUMED_BY = {
@@ -22,8 +23,17 @@ _RESUMED_BY = {
 def unfit(implementation: Implementation, training: Training) -> Unsupported | None:
     """Why an implementation cannot be driven through such a training, or None."""
     name, kind = implementation.api.rpartition(".")[2], implementation.kind
-    if training.stepping == "epoch" and (kind is not Kind.SCHEDULER or name in _WITHOUT_EPOCH):
+    told = implementation.api in _TOLD_METRIC_AND_EPOCH
+    without = kind is not Kind.SCHEDULER or (name in _WITHOUT_EPOCH and not told)
+    if training.stepping == "epoch" and without:
         return Unsupported("has no step(epoch)")
+    if training.reading != "get_last_lr" and (implementation.framework, kind) != (
+        "torch",
+        Kind.SCHEDULER,
+    ):
+        return Unsupported(f"has no {training.reading} to read")
+    if training.lr_dtype and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):
+        return Unsupported("takes no rate as a tensor whose type it keeps")
     if training.changes and kind is not Kind.SCHEDULER:
         return Unsupported("has no rate that could be set in mid-training")
     if training.resume is not None:
@@ -32,6 +42,8 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
             return Unsupported(f"cannot be resumed by {by}")
         if by == "last_epoch" and name in _WITHOUT_EPOCH:
             return Unsupported("is not told the number of the last epoch")
+        if (training.resume.into or training.resume.twice) and by == "last_epoch":
+            return Unsupported("takes over no state")
     return None
 
 

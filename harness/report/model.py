@@ -441,6 +441,12 @@ def _due(case: Case) -> Iterator[str]:
             yield "raises nothing"
         if expected.prints:
             yield f"prints what matches {expected.prints!r}"
+        if expected.warns is not None:
+            yield (
+                f"warns of what matches {expected.warns!r}"
+                if expected.warns
+                else "warns of nothing"
+            )
         if tolerance:
             given = tolerance.model_dump(exclude_none=True, exclude={"reason"})
             terms = ", ".join(f"{name} {value:g}" for name, value in given.items())

@@ -71,6 +71,7 @@ def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
     groups = list(zip((call, *trial.groups), joins, strict=True))
     optimizer, settings = _OPTIMIZERS[_place(implementation)][trial.optimizer]
     by = training.resume.by if training.resume else ""
+    into = training.resume.into if training.resume else {}
     more = ["**more"] if by == "last_epoch" else []
     return {
         "trial": trial,
@@ -79,11 +80,17 @@ def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
         "source": source,
         "steps": _steps(case),
         "imports": _imports(implementation.api, call.arguments),
-        "written": _written(implementation, call, *more),
+        "written": _overridable(implementation, call)
+        if into
+        else _written(implementation, call, *more),
         "all_written": [_written(implementation, each) for each, _ in groups],
         "present": [{"lr": each.base_lr} for each, joined in groups if not joined],
         "joining": [(each.base_lr, joined) for each, joined in groups if joined],
         "by": by,
+        "into": ", ".join(f"{name}={source(value)}" for name, value in into.items()),
+        "rate": lambda rate: (
+            f"torch.tensor({rate}, dtype=torch.{training.lr_dtype})" if training.lr_dtype else rate
+        ),
         "optimizer": optimizer,
         "settings": settings,
         "device": f'"{trial.target.device}"',
@@ -111,7 +118,9 @@ def advanced(trial: Trial) -> str:
         return "by Model.train or fit"
     if trial.implementation.kind is not Kind.SCHEDULER or trial.call is None:
         return "looked up by the number of updates made"
-    told = "metric" if trial.call.metrics else trial.training.stepping.replace("plain", "")
+    told = ", ".join(
+        ["metric"] * bool(trial.call.metrics) + ["epoch"] * (trial.training.stepping == "epoch")
+    )
     return f"step({told}) after each {'epoch' if trial.call.per_epoch else 'update'}"
 
 
@@ -127,6 +136,12 @@ def _written(implementation: Implementation, call: Call, *more: str) -> str:
     return written_call(implementation.api, arguments, *more)
 
 
+def _overridable(implementation: Implementation, call: Call) -> str:
+    """The call of a scheduler, whose arguments `more` overrides."""
+    given = written_call("dict", call.arguments)
+    return written_call(implementation.api, {}, f"**{{**{given}, **more}}")
+
+
 def _imports(api: str, arguments: dict[str, Any]) -> str:
     lines = []
     for module, found in sorted(names(api, arguments).items()):
@@ -137,12 +152,11 @@ def _imports(api: str, arguments: dict[str, Any]) -> str:
 
 def _stepped(trial: Trial, call: Call) -> str:
     """What `scheduler.step` is told."""
-    if call.metrics:
-        return "next(metrics)"
-    if trial.training.stepping == "plain":
-        return ""
-    length = trial.training.steps_per_epoch if call.per_epoch else 1
-    return "update + 1" if length == 1 else f"(update + 1) // {length}"
+    told = ["next(metrics)"] if call.metrics else []
+    if trial.training.stepping == "epoch":
+        length = trial.training.steps_per_epoch if call.per_epoch else 1
+        told.append("update + 1" if length == 1 else f"(update + 1) // {length}")
+    return ", ".join(told)
 
 
 def explain_command(trial: Trial) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.catalogue import Made, Named
+from harness.catalogue import Made, Named, Other
 
 _FUNCTIONS = {
     "power": "lambda t: {a}**t",
@@ -13,10 +13,19 @@ _FUNCTIONS = {
     "inverse_sqrt": "lambda t: (1 + {a} * t) ** -0.5",
     "constant": "lambda t: {a}",
     "table": "lambda t: {values}[min(int(t), {last})]",
+    "counting": "type('Counting', (), {{'n': -1, '__call__': "
+    "lambda self, t: (setattr(self, 'n', self.n + 1), {a}**self.n)[1]}})()",
 }
 
 
-def source(value: Any) -> str:
+_OTHER = {
+    "torch": "torch.optim.{}([torch.nn.Parameter(torch.zeros(1))], lr=1.0)",
+    "mindspore": "mindspore.experimental.optim.{}("
+    "[mindspore.Parameter(mindspore.Tensor([0.0]), name='another')], lr=1.0)",
+}
+
+
+def source(value: Any, framework: str = "torch") -> str:
     """Python source of an argument: parts as calls, functions as lambdas, NaN as `float("nan")`.
 
     >>> source([Named("power", 0.9), float("inf")])
@@ -27,9 +36,11 @@ def source(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(source, value))}]"
+        return f"[{', '.join(source(item, framework) for item in value)}]"
     if isinstance(value, Made):
         return call(value.api, value.arguments)
+    if isinstance(value, Other):
+        return _OTHER[framework].format(value.optimizer)
     if isinstance(value, Named):
         text = _FUNCTIONS[value.name]
         return text.format(a=value.a, values=list(value.values), last=len(value.values) - 1)
@@ -41,8 +52,12 @@ def call(api: str, arguments: dict[str, Any], *more: str) -> str:
     name = api.rpartition(".")[2]
     wraps = ".lr_scheduler." in api or api.endswith(".SWALR")
     first = ["optimizer"] if wraps and name != "ChainedScheduler" else []
-    given = [f"{key}={source(value)}" for key, value in arguments.items()]
-    return f"{name}({', '.join([*first, *given, *more])})"
+    framework = api.partition(".")[0]
+    given = {key: source(value, framework) for key, value in arguments.items()}
+    if first and "optimizer" in given:
+        first = [given.pop("optimizer")]
+    passed = [f"{key}={value}" for key, value in given.items()]
+    return f"{name}({', '.join([*first, *passed, *more])})"
 
 
 def names(api: str, arguments: Any) -> dict[str, set[str]]:

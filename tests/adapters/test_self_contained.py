@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness import adapters
-from harness.adapters import ADAPTERS, worker
+from harness.adapters import ADAPTERS, PLANTING, worker
 
-SOURCES = {**ADAPTERS, "worker": Path(worker.__file__)}
+SOURCES = {**ADAPTERS, "planting": PLANTING, "worker": Path(worker.__file__)}
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -36,8 +36,16 @@ def test_only_a_scheduler_can_be_told_the_epoch_and_not_all_of_them():
     for module in (TORCH, EXPERIMENTAL):
         assert f"{module}.StepLR" in told
         assert f"{module}.SequentialLR" not in told
-        assert f"{module}.ReduceLROnPlateau" not in told
     assert f"{TORCH}.ChainedScheduler" not in told
+    assert f"{TORCH}.ReduceLROnPlateau" in told  # beside the metric
+    assert f"{EXPERIMENTAL}.ReduceLROnPlateau" not in told
+
+
+@pytest.mark.parametrize("reading", ["get_lr", "last_epoch", "momentum"])
+def test_only_torch_s_schedulers_have_more_to_read(reading):
+    for api, implementation in IMPLEMENTATIONS.items():
+        due = (implementation.framework, implementation.kind) != ("torch", Kind.SCHEDULER)
+        assert refused(api, reading=reading) is due
 
 
 def test_only_a_scheduler_has_a_rate_that_somebody_can_set():
@@ -62,6 +70,13 @@ def test_only_a_scheduler_has_a_rate_that_somebody_can_set():
 def test_each_is_resumed_in_the_ways_that_its_framework_has(api, ways):
     every = ("state_dict", "checkpoint", "last_epoch")
     assert {by for by in every if not refused(api, resume=Resume(3, by))} == ways
+
+
+@pytest.mark.parametrize("more", [{"into": {"gamma": 0.5}}, {"twice": True}])
+def test_what_is_resumed_by_a_number_takes_over_no_state(more):
+    api = "torch.optim.lr_scheduler.StepLR"
+    assert refused(api, resume=Resume(3, "last_epoch", **more))
+    assert not refused(api, resume=Resume(3, "state_dict", **more))
 
 
 # Groups

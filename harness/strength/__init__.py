@@ -1,0 +1,1 @@
+"""How strong the suite is: faults planted in the frameworks, and which of them it misses."""
