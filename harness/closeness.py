@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.case import Tolerance
+from harness.catalogue.model import limits
 from harness.reference.elementary import Float64
 
 DType: TypeAlias = "np.dtype[np.floating[Any]]"
@@ -80,6 +81,6 @@ def spacing(values: Float64, dtype: DType) -> Float64:
     >>> spacing(np.array([1.0]), np.dtype("float32")).tolist() == [2.0**-23]
     True
     """
-    greatest = np.finfo(dtype).max
+    greatest = limits(dtype).max
     within = np.clip(np.nan_to_num(np.abs(values)), 0, np.nextafter(greatest, dtype.type(0)))
     return np.spacing(within.astype(dtype)).astype(np.float64)

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import closeness
-from harness.budget import REFERENCE_ULP, best, computed, numeral_rounding, seen
+from harness.budget import (
+    REFERENCE_ULP,
+    best,
+    computed,
+    numeral_rounding,
+    seen,
+    unit_roundoff,
+)
 from harness.case import ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
@@ -156,7 +163,12 @@ def compare(
     remainder = what.remainder[:length]
     observed = sequence.values[:length]
     expected = what.expected[:length]
-    precision = units_of(sequence, trial.implementation, name)
+    # A weight of float64 shows a rate of float16 exactly: the coarser of both has its units.
+    precision = max(
+        units_of(sequence, trial.implementation, name),
+        trial.implementation.precision,
+        key=unit_roundoff,
+    )
     dtype = np.dtype(precision)
 
     moved_by = trial.training.optimizer if name.startswith(APPLIED) else "SGD"

@@ -22,6 +22,7 @@ from harness.budget.rounding import (
     unit_roundoff,
 )
 from harness.catalogue import Call, Form, Implementation, Precision, Training
+from harness.catalogue.model import limits
 from harness.reference import Schedule
 from harness.reference.arithmetic import Float64, Int64
 from harness.reference.schedule import Chain
@@ -116,7 +117,7 @@ def seen(
             relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
         if unit_roundoff(stored) > unit_roundoff(computed):
             relative += unit_roundoff(stored)
-        smallest = max(float(np.finfo(precision).tiny) for precision in (computed, stored))
+        smallest = max(float(limits(precision).tiny) for precision in (computed, stored))
         flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
         return np.where(
             np.isfinite(rates), error + relative * (np.abs(rates) + error) + flushed, 0.0

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from harness.catalogue import Precision
+from harness.catalogue.model import limits
 from harness.reference.arithmetic import Float64, Int64, Mask
 
 POW_ULP = 2.0
@@ -22,6 +23,20 @@ POW_ULP_FLOAT32 = 2.5
 """Accuracy of `powf`, in ULP: CUDA's, which is up to 2 ULP from the correctly rounded power."""
 COS_ULP = 2.0
 """Accuracy of `cos` and `cosf`, in ULP: the worst measured, 1.35, and half as much again."""
+HALF_ULP = 1.0
+"""Accuracy of any function in float16 and bfloat16, in ULP: it is evaluated in float32."""
+_POW_ULP = {
+    Precision.FLOAT64: POW_ULP,
+    Precision.FLOAT32: POW_ULP_FLOAT32,
+    Precision.FLOAT16: HALF_ULP,
+    Precision.BFLOAT16: HALF_ULP,
+}
+_COS_ULP = {
+    Precision.FLOAT64: COS_ULP,
+    Precision.FLOAT32: COS_ULP,
+    Precision.FLOAT16: HALF_ULP,
+    Precision.BFLOAT16: HALF_ULP,
+}
 
 _U64 = 2.0**-53
 Plain: TypeAlias = "float | int | Float64"
@@ -33,7 +48,7 @@ def unit_roundoff(precision: Precision) -> float:
     >>> unit_roundoff(Precision.FLOAT32) == 2.0**-24
     True
     """
-    return float(np.finfo(precision).eps) / 2
+    return float(limits(precision).eps) / 2
 
 
 class Rounded:
@@ -123,10 +138,11 @@ class Rounding:
     def __init__(self, precision: Precision) -> None:
         self._dtype = np.dtype(precision)
         self._u = unit_roundoff(precision)
-        self._tiny = float(np.finfo(precision).tiny)
-        self._pow_ulp = POW_ULP_FLOAT32 if precision is Precision.FLOAT32 else POW_ULP
+        self._tiny = float(limits(precision).tiny)
+        self._pow_ulp = _POW_ULP[precision]
+        self._cos_ulp = _COS_ULP[precision]
         # MindSpore's Cells take the sine of an angle that is a quarter turn on.
-        self._turned = 0.5 if precision is Precision.FLOAT32 else 0.0
+        self._turned = 0.0 if precision is Precision.FLOAT64 else 0.5
         # What the base of the natural logarithm loses when it is a float, in the logarithm's units.
         self._e = abs(math.log1p((float(self._dtype.type(math.e)) - math.e) / math.e)) + _U64
 
@@ -178,7 +194,7 @@ class Rounding:
         with np.errstate(all="ignore"):
             angle, off = np.pi * share.value, turned.error
             value, slope = np.cos(angle), np.abs(np.sin(angle))
-            error = slope * off + off**2 / 2 + COS_ULP * 2 * self._u * np.abs(value)
+            error = slope * off + off**2 / 2 + self._cos_ulp * 2 * self._u * np.abs(value)
             return (1 + Rounded(value, error, self._u)) / 2
 
     def where(self, mask: Mask, one: Rounded | float, other: Rounded | float) -> Rounded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import ml_dtypes  # which teaches numpy bfloat16
 
@@ -42,9 +43,9 @@ class Precision(StrEnum):
     FLOAT64 = "float64"
 
 
-def limits(precision: Precision) -> ml_dtypes.finfo:
-    """`numpy.finfo`, for each precision."""
-    return ml_dtypes.finfo(precision)
+def limits(precision: Any) -> Any:
+    """`numpy.finfo`, for each precision, or its dtype."""
+    return ml_dtypes.finfo(precision)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from making import MINDSPORE, TORCH, judged, off_by_four_budgets, off_by_half_a_budget
+from making import MINDSPORE, TORCH, off_by_four_budgets, off_by_half_a_budget
 
 from harness import closeness
 from harness.case import ScheduleCase
 from harness.comparison import APPLIED, REPORTED, Comparison, precision_due
-from harness.judgement import Judgement
+from harness.judge import Judge
 from harness.load import load
 from harness.observation import Observation, Sequence
 from harness.plan import Trial, plan
@@ -32,6 +32,7 @@ from harness.project import CASES
 from harness.verdict import Verdict
 
 DRAWS = 2_000
+JUDGE = Judge(explains=False)
 
 
 @cache
@@ -44,7 +45,7 @@ def planned() -> list[Trial]:
 def judges_rates(trial: Trial) -> bool:
     """Whether the rates decide on the verdict, and nothing else."""
     due = trial.case.expected
-    return due.values is not None and due.prints is None
+    return due.values is not None and not due.reads
 
 
 def perfect(trial: Trial) -> Observation:
@@ -53,8 +54,9 @@ def perfect(trial: Trial) -> Observation:
     Where a case asks for its own number, to the last digit that a format prints, that is due.
     """
     case, sequences = trial.case, {}
+    kinds = (REPORTED, APPLIED) if trial.shows_applied else (REPORTED,)
     for group in range(len(case.groups) + 1):
-        for kind in (REPORTED, APPLIED):
+        for kind in kinds:
             name = f"{kind} {group}" if group else kind
             precision, rates = precision_due(trial.implementation, name), case.reference_of(group)
             rates = closeness.rounded_if_infinite(rates, np.dtype(precision))
@@ -80,7 +82,7 @@ class Drawn:
         draw = random.Random(number)
         self.trial = draw.choice([t for t in planned() if judges_rates(t)])
         self.observation = perfect(self.trial)
-        self.judgement: Judgement = judged(self.trial, self.observation)
+        self.judgement = JUDGE.judge(self.trial, self.observation)
         comparison = draw.choice(self.judgement.comparisons)
         self.name, self.sign = comparison.name, draw.choice([1, -1])
         self.at = draw.randrange(len(comparison.steps))
@@ -96,7 +98,7 @@ class Drawn:
         rates = sequence.values.copy()
         rates[self.at] = rate
         moved = {**self.observation.sequences, self.name: Sequence(sequence.precision, rates)}
-        return judged(self.trial, replace(self.observation, sequences=moved)).verdict
+        return JUDGE.judge(self.trial, replace(self.observation, sequences=moved)).verdict
 
     def with_four_budgets(self) -> Verdict:
         budget = self.sign * self.budget
