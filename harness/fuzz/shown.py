@@ -95,7 +95,8 @@ def print_summary(console: Console, result: Result) -> None:
         console.print(Text(incident, style="bold red"), soft_wrap=True)
     console.print(_table(result.tallies))
     for name, times in result.met.most_common():
-        console.print(Text(f"met again: {name}, {counted(times, 'time')}", style="yellow"))
+        text = f"met again: {name}, {counted(times, 'time')}"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
     for kept in result.kept:
         text = f"new: {kept.path}, {counted(kept.finding.times, 'time')}"
         console.print(Text(text, style="bold red"), soft_wrap=True)
