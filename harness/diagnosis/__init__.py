@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harness.case import ScheduleCase
 from harness.comparison import APPLIED, REPORTED, Comparison, Due, group_of
-from harness.diagnosis.evidence import Group
+from harness.diagnosis.evidence import Group, Prediction
 from harness.diagnosis.hypotheses import Hypothesis, numerical, structural
 from harness.diagnosis.model import UNEXPLAINED, Cause, Diagnosis
 from harness.plan import Trial
@@ -23,6 +23,8 @@ __all__ = ["UNEXPLAINED", "Cause", "Diagnosis", "diagnose"]
 
 MAX_ALSO = 3
 """Other hypotheses that are named beside the simplest."""
+MAX_TRIED = 40
+"""Hypotheses whose rates and budgets are worked out in full; a glance at a few steps costs less."""
 
 
 def diagnose(
@@ -85,17 +87,23 @@ def _found(
 ) -> Iterable[Hypothesis]:
     """The hypotheses that reproduce every diverging sequence, one of each cause, in their order."""
     causes: set[Cause] = set()
+    tried = 0
     for hypothesis in candidates:
-        if hypothesis.cause not in causes and _holds(hypothesis, groups):
+        if hypothesis.cause in causes:
+            continue
+        predictions = [hypothesis.prediction(group) for group in groups]
+        tried += sum(prediction is not None for prediction in predictions)
+        if _hold(hypothesis, groups, predictions):
             causes.add(hypothesis.cause)
             yield hypothesis
-            if len(causes) == most:
-                return
+        if len(causes) == most or tried >= MAX_TRIED:
+            return
 
 
-def _holds(hypothesis: Hypothesis, groups: list[Group]) -> bool:
-    for group in groups:
-        prediction = hypothesis.prediction(group)
+def _hold(
+    hypothesis: Hypothesis, groups: list[Group], predictions: list[Prediction | None]
+) -> bool:
+    for group, prediction in zip(groups, predictions, strict=True):
         speaking = None if prediction is None else group.testimony(prediction)
         if speaking is None or speaking < hypothesis.witnesses:
             return False

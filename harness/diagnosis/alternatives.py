@@ -16,6 +16,7 @@ import numpy as np
 from annotated_types import Ge
 from pydantic import BaseModel
 
+from harness.budget import unit_roundoff
 from harness.catalogue import Precision
 from harness.reference import (
     FAMILIES,
@@ -193,7 +194,8 @@ def _roundings(value: float, finer: Precision) -> Iterator[tuple[str, float]]:
     with np.errstate(over="ignore", under="ignore"):
         known = {value, float(passed(value))}
         for how, new in _rounded_values(value, finer):
-            if math.isfinite(new) and not {new, float(passed(new))} & known:
+            # What is lost altogether is no rounding that anybody would look for there.
+            if new and math.isfinite(new) and not {new, float(passed(new))} & known:
                 known |= {new, float(passed(new))}
                 yield how, new
 
@@ -201,7 +203,7 @@ def _roundings(value: float, finer: Precision) -> Iterator[tuple[str, float]]:
 def _rounded_values(value: float, finer: Precision) -> Iterator[tuple[str, float]]:
     if not math.isfinite(value):
         return
-    for precision in coarser(finer):
+    for precision in reversed(coarser(finer)):
         with np.errstate(over="ignore", under="ignore"):
             yield f"rounded to {precision}", float(np.dtype(precision).type(value))
     yield "cut to a whole number", float(int(value))
@@ -212,9 +214,9 @@ def _rounded_values(value: float, finer: Precision) -> Iterator[tuple[str, float
 
 
 def coarser(finer: Precision) -> list[Precision]:
-    """The formats with fewer digits than `finer`, the finest first."""
-    eps = {precision: float(np.finfo(np.dtype(precision)).eps) for precision in Precision}
-    return sorted((p for p in Precision if eps[p] > eps[finer]), key=lambda p: eps[p])
+    """The formats with fewer digits than `finer`, the coarsest first."""
+    fewer = [p for p in Precision if unit_roundoff(p) > unit_roundoff(finer)]
+    return sorted(fewer, key=unit_roundoff, reverse=True)
 
 
 def _changed(parameter: Leaf, new: Any, how: str) -> Change:

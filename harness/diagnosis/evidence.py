@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -81,6 +82,11 @@ class Group:
         return self.training.steps_per_epoch
 
     @property
+    def first_change(self) -> float:
+        """The step before which nobody sets a rate from outside, infinite where nobody does."""
+        return min(self.training.changes, default=math.inf)
+
+    @property
     def asked(self) -> Variation:
         """What was asked for, which hypotheses are variations of."""
         return Variation(self.schedule, self.steps, self.every)
@@ -102,7 +108,7 @@ class Group:
     @cached_property
     def telling(self) -> Int64:
         """Indices of a few steps at which a wrong hypothesis is likely to fail."""
-        usable = np.flatnonzero(self.steps < min(self.training.changes, default=np.inf))
+        usable = np.flatnonzero(self.steps < self.first_change)
         off = usable[self.off[usable]]
         if not len(off):
             return np.asarray(usable[:: max(1, len(usable) // TELLING)][:TELLING])

@@ -12,6 +12,7 @@ from harness import closeness
 from harness.budget import unit_roundoff
 from harness.budget.rounding import Rounded, Rounding
 from harness.catalogue import Call, Form, Precision
+from harness.catalogue.model import limits
 from harness.comparison import APPLIED, Comparison
 from harness.diagnosis.alternatives import (
     coarser,
@@ -184,7 +185,10 @@ def _fitting_shifts(group: Group, since: int) -> list[int]:
 
     One evaluation serves them all.
     """
-    at = group.telling[group.steps[group.telling] >= since]
+    # Many are tried at once, so that more steps have to tell them apart.
+    spread = np.linspace(0, len(group.steps) - 1, MAX_SHIFT).astype(int)
+    at = np.unique([*group.telling, *spread])
+    at = at[(group.steps[at] >= since) & (group.steps[at] < group.first_change)]
     if not len(at):
         return []
     most = min(MOST_SHIFT, max(MAX_SHIFT, 4 * group.every))
@@ -305,7 +309,7 @@ def _end(clamped: bool, varied: Callable[[Group], Variation | None]) -> Hypothes
 
 def _flushed(first: Group) -> Iterator[Hypothesis]:
     own = first.implementation.precision
-    formats = {float(np.finfo(np.dtype(p)).tiny): p for p in [own, *coarser(own)]}
+    formats = {float(limits(p).tiny): p for p in [*coarser(own), own]}
     numbers = [parameter for parameter in leaves(first.schedule) if _is_rate(parameter.value)]
     rates = np.abs(first.due.reference)
     for tiny, precision in sorted(formats.items()):
@@ -332,13 +336,23 @@ def _flushed(first: Group) -> Iterator[Hypothesis]:
                 f"is 0 where the rate is subnormal in {precision}, as at step {step}",
                 predicted=lambda group, tiny=tiny: _without_subnormals(group, tiny),  # type: ignore[misc]
             )
-            if first.schedule.chainable and not first.training.changes:
+            if _goes_on_from_zero(first, step):
                 yield Hypothesis(
                     Cause.FLUSHED,
                     {"step": step, "format": precision.value},
                     f"goes on from 0 after step {step}, where the rate is subnormal in {precision}",
                     lambda group, step=step: replace(group.asked, changes={step: 0.0}),  # type: ignore[misc]
                 )
+
+
+def _goes_on_from_zero(group: Group, step: int) -> bool:
+    """Whether a recursion may have lost its rate at a step, as far as a glance can tell."""
+    return (
+        group.schedule.chainable
+        and not group.training.changes
+        and int(group.steps[-1]) - step <= MAX_LINKS
+        and all(not s.observed[group.steps == step].any() for s in group.sequences)
+    )
 
 
 def _is_rate(value: Any) -> bool:
@@ -416,7 +430,7 @@ def _factors(first: Group) -> Iterator[Hypothesis]:
         yield Hypothesis(
             Cause.FACTOR,
             {"step": step},
-            f"has what step {step} does to the rate done to it twice",
+            f"has the change that leads to step {step} made twice",
             predicted=lambda group: _linked_twice(group, start),
             witnesses=2,
         )
@@ -484,6 +498,7 @@ def _rounded(first: Group) -> Iterator[Hypothesis]:
             {"parameter": change.name, **_plain(value=change.new, due=change.old)},
             f"is the one for {change.name} {change.how}, {change.new!r} in place of {change.old!r}",
             own,
+            witnesses=2,
         )
 
 
@@ -509,6 +524,8 @@ def _with_own_base(group: Group) -> Prediction | None:
     if not group.may_be(variation):
         return None
     due = group.predicted(variation)
+    if np.ptp(due.rates) <= 1e-3 * np.abs(due.rates).max():
+        return None  # one value, however often it is seen, confirms nothing but itself
     return replace(due, error=due.error + uncertainty * np.abs(slope))
 
 
@@ -576,8 +593,7 @@ def _representable(group: Group, precision: Precision) -> bool:
     for sequence in group.sequences:
         if sequence.name.startswith(APPLIED) and group.training.optimizer != "SGD":
             continue
-        own = np.finfo(np.dtype(sequence.precision)).eps
-        if own >= np.finfo(np.dtype(precision)).eps:
+        if unit_roundoff(sequence.precision) >= unit_roundoff(precision):
             continue
         values = sequence.observed
         with np.errstate(all="ignore"):

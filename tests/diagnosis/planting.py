@@ -18,6 +18,7 @@ import simulated
 from making import judged, schedule_case, sequence, trial
 from simulated import simulate
 
+from harness.budget import unit_roundoff
 from harness.case import ScheduleCase
 from harness.catalogue import (
     IMPLEMENTATIONS,
@@ -390,7 +391,7 @@ def coarser_arithmetic(rng: Rng) -> Judgement:
     wanted = formats[int(rng.integers(len(formats)))]
     it = drawn(rng)
     own = IMPLEMENTATIONS[it.api]
-    if np.finfo(wanted).eps <= np.finfo(own.precision).eps or own.kind is Kind.LIST:
+    if unit_roundoff(wanted) <= unit_roundoff(own.precision) or own.kind is Kind.LIST:
         raise Again
     with computing_in(it.api, wanted):
         rates = it.rates()
@@ -565,7 +566,7 @@ PLANTERS: dict[Cause, Callable[[Rng], Judgement]] = {
 
 def _shows(cause: Cause, judgement: Judgement) -> bool:
     """Whether the fault shows at two steps at least, where its step has to be found."""
-    found = {Cause.FROZEN, Cause.FACTOR, Cause.NOT_APPLIED, Cause.BASE}
+    found = {Cause.FROZEN, Cause.FACTOR, Cause.NOT_APPLIED, Cause.BASE, Cause.ROUNDED}
     diverging = max(len(c.diverging) for c in judgement.comparisons)
     return diverging >= (3 if cause in found else 1)
 
