@@ -275,6 +275,14 @@ def test_an_input_may_have_a_source_of_its_own():
     assert case["source"] == "a page"
 
 
+def test_an_input_may_ask_for_the_text_of_the_exception():
+    inputs = {"gamma": [{"value": "x", "raises": "TypeError", "message": "a factor"}]}
+    (case,) = validation(inputs=inputs).validations[0].expanded()
+    assert case["expected"] == {"raises": "TypeError", "message": "a factor"}
+    with pytest.raises(ValidationError, match="give raises with it"):
+        validation(inputs={"gamma": [{"value": 1, "accepted": True, "message": "a factor"}]})
+
+
 @pytest.mark.parametrize("outcome", [{}, {"raises": "ValueError", "accepted": True}])
 def test_of_an_input_either_an_exception_is_due_or_none(outcome):
     with pytest.raises(ValidationError, match="either raises or accepted"):

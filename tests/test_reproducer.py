@@ -32,6 +32,9 @@ def features(trial):
         "optimizer": trial.optimizer,
         "stepping": training.stepping,
         "resume": training.resume and training.resume.by,
+        "resumed into": bool(training.resume and training.resume.into),
+        "resumed twice": bool(training.resume and training.resume.twice),
+        "reading": training.reading,
         "changes": bool(training.changes),
         "groups": bool(case.groups),
         "joins": any(group.added_at for group in case.groups),
@@ -127,6 +130,8 @@ def assert_script_prints(trial, observation, done):
     names = ("reported", "applied") if trial.applies else ("reported",)
     for group in range(len(trial.case.groups) + 1):
         for offset, name in enumerate(names, start=1 + group * len(names)):
+            if name == "applied" and not trial.shows_applied:
+                continue
             printed = [(row[0], row[offset]) for row in rows if len(row) > offset]
             sequence = observation.sequences[f"{name} {group}" if group else name]
             steps = trial.case.steps_of(group).tolist()
