@@ -122,7 +122,9 @@ class SequenceEntry(Model):
     greatest_absolute_error: ExtremeEntry | None
     greatest_relative_error: ExtremeEntry | None
     greatest_ulp_error: ExtremeEntry | None
-    greatest_budget_share: ExtremeEntry | None
+    greatest_budget_share: ExtremeEntry | None = Field(
+        description="null too where a documentation's numbers alone are judged"
+    )
     greatest_error_from_best: ExtremeEntry | None = Field(
         default=None,
         description="in ULP, from the best that the precision can do: the exact rate of the "
@@ -243,7 +245,7 @@ class CoverageEntry(Model):
 class BudgetUse(Model):
     """The greatest share of its budget that each conforming trial used, at any of its steps."""
 
-    trials: int = Field(description="those that conform and have rates")
+    trials: int = Field(description="those that conform, and whose rates the reference judges")
     median: float
     greatest: float
 
@@ -345,7 +347,10 @@ def _budget_use(judgements: Iterable[Judgement]) -> BudgetUse | None:
     shares = [
         max(c.share.value for c in judgement.comparisons if c.share is not None)
         for judgement in judgements
-        if judgement.verdict is Verdict.CONFORMS and any(c.share for c in judgement.comparisons)
+        if judgement.verdict is Verdict.CONFORMS
+        and isinstance(judgement.trial.case, ScheduleCase)
+        and not judgement.trial.case.expected.documented
+        and any(c.share for c in judgement.comparisons)
     ]
     if not shares:
         return None
@@ -536,7 +541,7 @@ def _sequence(comparison: Comparison, case: ScheduleCase, kept: Kept) -> Sequenc
         greatest_absolute_error=_extreme(comparison.absolute),
         greatest_relative_error=_extreme(comparison.relative),
         greatest_ulp_error=_extreme(comparison.ulp),
-        greatest_budget_share=_extreme(comparison.share),
+        greatest_budget_share=None if case.expected.documented else _extreme(comparison.share),
         greatest_error_from_best=_extreme(comparison.from_best),
         observed=before + comparison.observed[late].tolist(),
         budget=before + comparison.allowed[late].tolist(),

@@ -440,3 +440,28 @@ def test_a_window_is_thinned_by_its_own_steps():
     steps = content["cases"][0]["steps"]
     assert (steps[0], steps[-1]) == (50_000, 52_499)
     assert content["cases"][0]["length"] == 2_500
+
+
+def test_the_use_of_the_budget_is_that_of_the_trials_that_conform():
+    near = [0.5, 0.25, 0.125, np.nextafter(0.0625, 1)]
+    report = written(judgement(), judgement(near), judgement([0.5, 0.3, 0.125, 0.0625]))
+    assert report["budget_use"]["trials"] == 2
+    # The float above 0.0625 is 2 u away, and three multiplications make 3.
+    assert report["budget_use"]["greatest"] == pytest.approx(2 / 3)
+    assert report["budget_use"]["median"] == pytest.approx(1 / 3)
+
+
+def test_documented_numbers_alone_have_no_share_of_a_budget():
+    report = written(judgement([0.5, 0.3, 0.2, 0.1], expected={"documented": [0.5, 0.3, 0.2, 0.1]}))
+    assert report["counts"] == {"conforms": 1}
+    assert report["trials"][0]["sequences"][0]["greatest_budget_share"] is None
+    assert report["budget_use"] is None
+
+
+def test_the_error_from_the_best_is_none_where_a_rounded_parameter_is_all_that_is_lost():
+    case = {"schedule": {"base_lr": 0.1, "decay_rate": 0.5, "decay_steps": 1}}
+    rates = [0.1, 0.05, 0.025, 0.0125]
+    made = judgement(rates, api=CELL, expected={"values": rates}, **case)
+    sequence = written(made)["trials"][0]["sequences"][0]
+    assert 0 < sequence["greatest_ulp_error"]["value"] < 0.5
+    assert sequence["greatest_error_from_best"]["value"] == 0
