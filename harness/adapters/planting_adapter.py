@@ -130,6 +130,7 @@ class Plant:
         linecache.checkcache(path)
         scratch = types.ModuleType(fault["module"])
         scratch.__file__ = path
+        scratch.__package__ = module.__package__  # or its relative imports would be warned of
         exec(compile(text, path, "exec"), scratch.__dict__)
         key = fault["name"], fault["line"]
         made = functions_of(scratch)[key][0]

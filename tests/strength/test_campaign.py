@@ -101,6 +101,14 @@ def test_a_fault_that_no_case_looks_at_survives(tmp_path):
     assert {o.fate for o in campaign.surviving(TORCH)} == {Fate.UNREACHED}
 
 
+def test_planting_is_not_itself_what_a_trial_hears_a_warning_of(tmp_path):
+    campaign = plan_campaign([TORCH], "CosineAnnealingLR.get_lr")
+    carry_out(campaign, only("no warning", "cosine"), tmp_path, None, Progress(), jobs=1)
+    outcomes = campaign.outcomes_of(TORCH)
+    assert Fate.SURVIVED in {o.fate for o in outcomes}
+    assert not [o.how for o in outcomes if "warned" in o.how]
+
+
 @pytest.mark.parametrize(
     ("module", "where", "family"),
     [(TORCH, "MultiStepLR.get_lr", "multistep"), (CELLS, "InverseDecayLR*", "inverse_time")],
