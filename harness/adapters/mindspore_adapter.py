@@ -142,7 +142,7 @@ def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> N
             if update in request["changes"]:
                 ops.assign(training.optimizer.param_groups[0]["lr"], request["changes"][update])
             if seen.wants(update):
-                seen.report([_fetched(rate) for rate in training.scheduler.get_last_lr()])
+                seen.report(training.rates())
                 if request["applies"]:
                     training.put_to_zero()
             if request["applies"]:
@@ -228,6 +228,12 @@ class _Training:
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)
         self.scheduler = _made(self.request["api"], arguments, self.optimizer)
         self.step = _stepped(self.optimizer, self.weights, self.request["mode"])
+
+    def rates(self) -> list[Any]:
+        if self.request["reading"] == "last_epoch":
+            epoch = float(self.scheduler.last_epoch.asnumpy())
+            return [np.float32(epoch) for _ in self.optimizer.param_groups]
+        return [_fetched(rate) for rate in self.scheduler.get_last_lr()]
 
     def put_to_zero(self) -> None:
         _put_to_zero(self.weights, self.request)

@@ -18,6 +18,10 @@ _RESUMED_BY = {
     ("mindspore", Kind.LIST): ("checkpoint",),
     ("mindspore", Kind.CELL): ("checkpoint",),
 }
+_READ = {
+    ("torch", Kind.SCHEDULER): ("get_last_lr", "get_lr", "last_epoch", "momentum"),
+    ("mindspore", Kind.SCHEDULER): ("get_last_lr", "last_epoch"),
+}
 
 
 def unfit(implementation: Implementation, training: Training) -> Unsupported | None:
@@ -27,10 +31,7 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
     without = kind is not Kind.SCHEDULER or (name in _WITHOUT_EPOCH and not told)
     if training.stepping == "epoch" and without:
         return Unsupported("has no step(epoch)")
-    if training.reading != "get_last_lr" and (implementation.framework, kind) != (
-        "torch",
-        Kind.SCHEDULER,
-    ):
+    if training.reading not in _READ.get((implementation.framework, kind), ("get_last_lr",)):
         return Unsupported(f"has no {training.reading} to read")
     if training.lr_dtype and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):
         return Unsupported("takes no rate as a tensor whose type it keeps")

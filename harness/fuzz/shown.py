@@ -17,10 +17,8 @@ from harness.fuzz.search import Tally
 from harness.listing import counted
 from harness.verdict import Verdict
 
-LINES = 10
-"""Where there is no terminal: about how many lines a search of so many examples has."""
-EVERY = 30.0
-"""Seconds between two lines of a search that goes on until its time is up."""
+LINES, EVERY = 10, 30.0
+"""Where there is no terminal there is a line for each tenth, and after so many seconds."""
 
 
 class Showing(AbstractContextManager["Showing"]):
@@ -59,12 +57,8 @@ class Showing(AbstractContextManager["Showing"]):
         self._bar.update(self._task, completed=done)
         if self._err.is_terminal:
             return
-        due = (
-            done - self._said >= max(1, self._total // LINES)
-            if self._total
-            else time.monotonic() - self._said_at >= EVERY
-        )
-        if due:
+        tenth = self._total is not None and done - self._said >= max(1, self._total // LINES)
+        if tenth or time.monotonic() - self._said_at >= EVERY:
             self._said, self._said_at = done, time.monotonic()
             of = f" of {self._total}" if self._total else ""
             self._err.print(f"{done}{of} examples", highlight=False)
