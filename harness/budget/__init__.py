@@ -119,9 +119,8 @@ def seen(
             relative += unit_roundoff(stored)
         smallest = max(float(limits(precision).tiny) for precision in (computed, stored))
         flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
-        return np.where(
-            np.isfinite(rates), error + relative * (np.abs(rates) + error) + flushed, 0.0
-        )
+        more = relative * (np.abs(rates) + error) if relative else 0.0
+        return np.where(np.isfinite(rates), error + more + flushed, 0.0)
 
 
 def numeral_rounding(
@@ -146,33 +145,34 @@ def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> 
     first = schedule.closed(np.array([0]), n)
     exact = schedule.rates(np.arange(last + 1), 1)
     chain = schedule.chain(np.arange(1, last + 1), n) if last else None
-    errors = _along(chain, exact, float(first.error.max()))
+    errors = _along(chain, exact, float(first.error.max()), n.tiny)
     return np.array(errors)[counts]
 
 
-def _along(chain: Chain[Rounded] | None, exact: Float64, error: float) -> list[float]:
+def _along(chain: Chain[Rounded] | None, exact: Float64, error: float, tiny: float) -> list[float]:
     """The error at each count, from that at the first on."""
-    errors, rates = [error], exact.tolist()
-    for i, link in enumerate(_links(chain, len(exact) - 1)):
+    rates = exact.tolist()
+    errors = [error + (tiny if abs(rates[0]) < 2 * tiny else 0.0)]
+    for i, link in enumerate(_links(chain, len(exact) - 1, tiny)):
         errors.append(_following(link, errors[-1], rates[i], rates[i + 1]))
     return errors
 
 
 _Link: TypeAlias = tuple[float, ...]
-"""Roundoff; then scale, center and shift, each with its error."""
+"""Roundoff, the smallest normal number; then scale, center and shift, each with its error."""
 
 
-def _links(chain: Chain[Rounded] | None, length: int) -> list[_Link]:
+def _links(chain: Chain[Rounded] | None, length: int, tiny: float) -> list[_Link]:
     if chain is None:
         return []
     terms = (chain.scale, chain.center, chain.shift)
     columns = (np.broadcast_to(x, length).tolist() for t in terms for x in (t.value, t.error))
-    return [(chain.scale.roundoff, *link) for link in zip(*columns, strict=True)]
+    return [(chain.scale.roundoff, tiny, *link) for link in zip(*columns, strict=True)]
 
 
 def _following(link: _Link, error: float, rate: float, following: float) -> float:
     """What a link does to the error before, and its own rounding."""
-    u, s, es, c, ec, h, eh = link
+    u, tiny, s, es, c, ec, h, eh = link
     if s == 1 and es == h == eh == 0:
         return error  # this link leaves the rate alone
     distance = abs(rate - c)
@@ -183,7 +183,8 @@ def _following(link: _Link, error: float, rate: float, following: float) -> floa
     error += ec + eh
     if (s or es) and (c or h):
         error += u * (abs(following) + error)
-    return error
+    # What was flushed to zero, or has lost digits there, may come back.
+    return error + (tiny if abs(following) < 2 * tiny else 0.0)
 
 
 def _changed(
@@ -202,7 +203,7 @@ def _changed(
             if recursive and counts[-1]:
                 found = schedule.found(count, training.changes[step])
                 following = np.arange(1, int(counts[-1]) + 1)
-                links = _links(found.chain(following, n), len(following))
+                links = _links(found.chain(following, n), len(following), n.tiny)
         elif count != counts[step - 1]:
             error = (
                 _following(links[count - 1], error, rates[step - 1], rates[step])

@@ -138,7 +138,7 @@ class Rounding:
     def __init__(self, precision: Precision) -> None:
         self._dtype = np.dtype(precision)
         self._u = unit_roundoff(precision)
-        self._tiny = float(limits(precision).tiny)
+        self.tiny = float(limits(precision).tiny)
         self._pow_ulp = _POW_ULP[precision]
         self._cos_ulp = _COS_ULP[precision]
         # MindSpore's Cells take the sine of an angle that is a quarter turn on.
@@ -212,7 +212,7 @@ class Rounding:
         with np.errstate(all="ignore"):
             # A parameter that is lost altogether leaves nothing of the value, an error of 1.
             relative = np.where(np.isfinite(total), np.expm1(np.minimum(total, 700.0)), 1.0)
-            flushed = np.where(np.abs(value) < 2 * self._tiny, self._tiny, 0.0)
+            flushed = np.where(np.abs(value) < 2 * self.tiny, self.tiny, 0.0)
             return Rounded(
                 value, np.where(value == 0, 0.0, np.abs(value) * relative) + flushed, self._u
             )
@@ -223,7 +223,7 @@ class Numerals(Rounding):
 
     def __init__(self) -> None:
         super().__init__(Precision.FLOAT64)
-        self._u = self._tiny = self._pow_ulp = self._e = 0.0
+        self._u = self.tiny = self._pow_ulp = self._e = 0.0
 
     def parameter(self, value: float) -> Rounded:
         return Rounded(value, _U64 * abs(value), 0.0)

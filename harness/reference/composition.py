@@ -174,11 +174,12 @@ class Chained(_Composition):
             rates = rates * schedule.model_copy(update={"base_lr": 1.0}).closed(count, n)
         return rates
 
-    def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any]:
+    def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any] | None:
         scale: Any = n.where(count >= 0, 1.0, 1.0)
         for schedule in self.schedules:
             links = schedule.chain(count, n)
-            assert links is not None  # as the validator has it
+            if links is None:  # a copy with other parameters is not validated
+                return None
             scale = scale * links.scale
         return Chain(scale, n.whole(0), n.whole(0))
 
