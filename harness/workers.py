@@ -137,9 +137,11 @@ class Workers:
 
     def _handle_next_event(self) -> Iterator[tuple[Trial, Observation | Lost]]:
         busy = [worker for worker in self._workers.values() if worker.is_busy]
-        deadline = min(worker.since + self._limit(worker) for worker in busy)
+        # Where nobody is, a worker has died before it was sent anything, and its end is to come.
+        deadlines = (worker.since + self._limit(worker) for worker in busy)
+        left = min(deadlines, default=time.monotonic() + self._start_limit) - time.monotonic()
         try:
-            worker, message = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            worker, message = self._events.get(timeout=max(0.0, left))
         except queue.Empty:
             for worker in busy:
                 if time.monotonic() >= worker.since + self._limit(worker):

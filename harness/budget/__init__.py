@@ -46,6 +46,8 @@ REFERENCE_ULP = 2.0
 OPTIMIZER_ROUNDINGS = 6
 """Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
 _U64 = 2.0**-53
+_READ_AS_TEXT = {"mindspore.train.LearningRateScheduler"}
+"""Who reads the rate before from printed digits: they identify it, to another half unit."""
 _WITHOUT_CLOSED_FORM = {"MultiplicativeLR", "SWALR"}
 """Schedulers that go on from the rate before where others evaluate the argument of step(epoch)."""
 
@@ -95,7 +97,8 @@ def computed(
     recursive = implementation.form is Form.RECURSIVE and goes_on
     n, counts = Rounding(precision), schedule.counts(steps, training.steps_per_epoch)
     evaluated = call.realises or schedule
-    error = _errors(evaluated, counts, n, recursive and evaluated.chainable)
+    as_text = unit_roundoff(precision) if implementation.api in _READ_AS_TEXT else 0.0
+    error = _errors(evaluated, counts, n, recursive and evaluated.chainable, as_text)
     # What was worked out on the way to the API is off by one rounding of the greatest rate.
     greatest = max(abs(evaluated.base_lr), float(np.abs(rates).max(initial=0)))
     error = error + len(call.derived) * 2 * _U64 * (greatest if math.isfinite(greatest) else 0)
@@ -138,23 +141,27 @@ def numeral_rounding(
     return np.minimum(np.nan_to_num(error, nan=0.0) + REFERENCE_ULP * 2 * _U64 * finite, finite)
 
 
-def _errors(schedule: Schedule, counts: Int64, n: Rounding, recursive: bool) -> Float64:
+def _errors(
+    schedule: Schedule, counts: Int64, n: Rounding, recursive: bool, as_text: float
+) -> Float64:
     if not recursive:
         return np.broadcast_to(schedule.closed(counts, n).error, counts.shape)
     last = int(counts.max(initial=0))
     first = schedule.closed(np.array([0]), n)
     exact = schedule.rates(np.arange(last + 1), 1)
     chain = schedule.chain(np.arange(1, last + 1), n) if last else None
-    errors = _along(chain, exact, float(first.error.max()), n.tiny)
+    errors = _along(chain, exact, float(first.error.max()), n.tiny, as_text)
     return np.array(errors)[counts]
 
 
-def _along(chain: Chain[Rounded] | None, exact: Float64, error: float, tiny: float) -> list[float]:
+def _along(
+    chain: Chain[Rounded] | None, exact: Float64, error: float, tiny: float, as_text: float
+) -> list[float]:
     """The error at each count, from that at the first on."""
     rates = exact.tolist()
     errors = [error + (tiny if abs(rates[0]) < 2 * tiny else 0.0)]
     for i, link in enumerate(_links(chain, len(exact) - 1, tiny)):
-        errors.append(_following(link, errors[-1], rates[i], rates[i + 1]))
+        errors.append(_following(link, errors[-1], rates[i], rates[i + 1], as_text))
     return errors
 
 
@@ -170,13 +177,15 @@ def _links(chain: Chain[Rounded] | None, length: int, tiny: float) -> list[_Link
     return [(chain.scale.roundoff, tiny, *link) for link in zip(*columns, strict=True)]
 
 
-def _following(link: _Link, error: float, rate: float, following: float) -> float:
+def _following(
+    link: _Link, error: float, rate: float, following: float, as_text: float = 0.0
+) -> float:
     """What a link does to the error before, and its own rounding."""
     u, tiny, s, es, c, ec, h, eh = link
     if s == 1 and es == h == eh == 0:
         return error  # this link leaves the rate alone
     distance = abs(rate - c)
-    off = error + ec + (u * distance if c else 0.0)
+    off = error + as_text * abs(rate) + ec + (u * distance if c else 0.0)
     error = off * abs(s) + distance * es + off * es
     if s or es:
         error += u * (abs(s) * distance + error)

@@ -31,10 +31,11 @@ class Linear(Counted):
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         start, end = n.parameter(self.start_factor), n.parameter(self.end_factor)
         done = n.whole(np.minimum(count, self.total_iters))
-        factor = start + (end - start) * done / n.whole(self.total_iters)
-        # As the line ends, nothing is left of its slope: a product and a quotient fewer.
-        factor = n.where(count >= self.total_iters, start + (end - start), factor)
-        return n.parameter(self.base_lr) * factor
+        base, total = n.parameter(self.base_lr), n.whole(self.total_iters)
+        within = base * (start + (end - start) * done / total)
+        # As the line ends, who divides first has an exact 1; who multiplies first rounds twice.
+        ended = base * start + base * (end - start) * done / total
+        return n.where(count >= self.total_iters, ended, within)
 
     def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any] | None:
         if self.start_factor == 0:

@@ -69,6 +69,8 @@ class Campaign:
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be tried, and why."""
     environments: dict[str, Environment] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+    """Trials that fail without a fault: they were left out."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -200,6 +202,7 @@ def carry_out(
             if base is None:
                 break
             campaign.environments[framework] = base.environment
+            campaign.failing += base.failing
             sources = {p.module: p.source for p in planted}
             outcomes = _side_by_side(
                 framework, sources, base, waiting, order, stopping, jobs or _cores()

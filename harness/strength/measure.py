@@ -83,6 +83,8 @@ class Baseline:
     judge: Judge
     trials: dict[str, Trial] = field(default_factory=dict)
     observations: dict[str, Observation] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+    """Trials that fail without a fault, and so can tell nothing."""
     lines: dict[str, dict[str, NDArray[np.int64]]] = field(default_factory=dict)
     """By module and trial: the lines gone through, increasing."""
 
@@ -137,13 +139,16 @@ def baseline(
             if stopping.is_set():
                 return None
             if isinstance(observation, Lost):
+                found.failing.append(trial.id)
                 continue
             seen = {**observation.sequences}
             for module in modules:
                 lines = seen.pop(_LINES + module, Sequence("int64", np.array([])))
                 found.lines[module][trial.id] = lines.values.astype(np.int64)
             rates_only = replace(observation, sequences=seen)
-            if not found.judge.judge(trial, rates_only).verdict.fails:
+            if found.judge.judge(trial, rates_only).verdict.fails:
+                found.failing.append(trial.id)
+            else:
                 found.trials[trial.id] = trial
                 found.observations[trial.id] = rates_only
     return found

@@ -159,6 +159,8 @@ def print_scores(console: Console, campaign: Campaign) -> None:
                 console.print(Text(f"  {_survivor(outcome)}"), soft_wrap=True)
     for module, why in campaign.missing.items():
         console.print(Text(f"{module}: not tried: {why}", style="magenta"), soft_wrap=True)
+    for trial in campaign.failing:
+        console.print(Text(f"fails without a fault: {trial}", style="magenta"), soft_wrap=True)
     for text in campaign.disproven:
         console.print(Text(f"the proof does not hold: {text}", style="bold red"), soft_wrap=True)
 
