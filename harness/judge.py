@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence as Items
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +19,7 @@ from harness.comparison import (
     group_of,
     precision_due,
 )
-from harness.diagnosis import diagnose
+from harness.diagnosis import Diagnosis, diagnose
 from harness.divergence import with_record
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
@@ -98,8 +99,19 @@ def _judge_schedule(
     if not reasons:
         return judged
     explained = explains and judged.first is not None
-    diagnosis = diagnose(trial, case, comparisons, dues) if explained else None
+    diagnosis = _explained(trial, case, comparisons, dues) if explained else None
     return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, diagnosis=diagnosis)
+
+
+def _explained(
+    trial: Trial, case: ScheduleCase, comparisons: tuple[Comparison, ...], dues: dict[int, Due]
+) -> Diagnosis | None:
+    """The diagnosis; one that fails is a fault of the suite, and costs itself and not the run."""
+    try:
+        return diagnose(trial, case, comparisons, dues)
+    except Exception as error:
+        warnings.warn(f"no diagnosis of {trial.id}, please report it: {error!r}", stacklevel=1)
+        return None
 
 
 def _exception_due(due: Expected, observation: Observation) -> tuple[Verdict, tuple[str, ...]]:

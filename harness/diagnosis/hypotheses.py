@@ -547,9 +547,9 @@ def _solved(group: Group) -> tuple[float, float, Float64] | None:
         allowed = group.allowed(group.as_due, sequence)
         weight = np.where(group.off[usable], np.abs(slope[usable]) / allowed[usable], 0.0)
         weight = np.where(np.isfinite(sequence.observed[usable]), np.nan_to_num(weight), 0.0)
-        at = usable[int(np.argmax(weight))]
         if not weight.max(initial=0.0) > 0:
             return None
+        at = usable[int(np.argmax(weight))]
         found = base + float((sequence.observed[at] - here[at]) / slope[at])
         scale = max(1.0, abs(found / base)) if base else 1.0
         uncertainty = float(2 * allowed[at] * scale / abs(slope[at])) + 8 * _U64 * abs(found)

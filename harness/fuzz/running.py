@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import harness
 from harness.case import ScheduleCase
 from harness.catalogue import mappings
 from harness.errors import ConformError, NothingSelected, NothingToRun, UnknownName
@@ -97,6 +100,13 @@ def asked(
     return Asked(seed, able, tuple(implementations), examples)
 
 
+def _import_everything() -> None:
+    """Hypothesis draws constants from the modules that it finds: it shall always find the same."""
+    for module in pkgutil.walk_packages(harness.__path__, "harness."):
+        if not module.name.startswith("harness.adapters."):
+            importlib.import_module(module.name)
+
+
 def run(
     search_for: Asked,
     specs: Sequence[EnvironmentSpec],
@@ -123,6 +133,7 @@ def run(
     """
     if add and not RECORDS.is_dir():
         raise ConformError(f"there is no {RECORDS} to add to; leave --add out")
+    _import_everything()
     began, result = time.monotonic(), Result(search_for)
     with _in_order(result), Workers(specs) as workers, limited(seconds):
         result.environments = workers.environments()
