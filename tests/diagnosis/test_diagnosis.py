@@ -201,3 +201,17 @@ def test_a_report_says_where_no_cause_was_found():
     (entry,) = from_run(run_of(judgement)).trials
     assert entry.diagnosis == UNEXPLAINED
     assert entry.cause is None
+
+
+def test_a_diagnosis_that_fails_costs_itself_and_says_so(monkeypatch):
+    from making import HALVES, judged, schedule_case, seen, trial
+
+    def fails(*_):
+        raise ZeroDivisionError("made up")
+
+    monkeypatch.setattr("harness.judge.diagnose", fails)
+    made = trial(schedule_case())
+    with pytest.warns(UserWarning, match="please report it: ZeroDivisionError"):
+        judgement = judged(made, seen(made, [2 * rate for rate in HALVES]))
+    assert judgement.verdict.value == "diverges"
+    assert judgement.diagnosis is None

@@ -145,7 +145,8 @@ def test_it_ends_in_the_time_that_it_is_given(tmp_path):
     carry_out(campaign, only("", "exponential"), tmp_path, 15.0, Progress(), jobs=1)
     assert time.monotonic() - began < 15 + 2 * strengths.TIME_LIMIT
     assert not campaign.is_complete
-    lines = (tmp_path / "outcomes.jsonl").read_text().splitlines()
+    kept = tmp_path / "outcomes.jsonl"  # none, where the time was up before the first fault
+    lines = kept.read_text().splitlines() if kept.exists() else []
     assert len(lines) == len(campaign.outcomes)
 
 
