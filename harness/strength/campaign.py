@@ -20,7 +20,6 @@ from typing import Any
 from harness.errors import NothingSelected, UnknownName
 from harness.judge import Judge
 from harness.load import Loaded
-from harness.plan import Environment
 from harness.project import ROOT
 from harness.strength.equivalence import Equivalents
 from harness.strength.faults import Fault, faults
@@ -68,7 +67,6 @@ class Campaign:
     equivalents: Equivalents
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be tried, and why."""
-    environments: dict[str, Environment] = field(default_factory=dict)
     failing: list[str] = field(default_factory=list)
     """Trials that fail without a fault: they were left out."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -201,7 +199,6 @@ def carry_out(
                 continue
             if base is None:
                 break
-            campaign.environments[framework] = base.environment
             campaign.failing += base.failing
             sources = {p.module: p.source for p in planted}
             outcomes = _side_by_side(

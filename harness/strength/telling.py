@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from itertools import groupby
 from types import TracebackType
 from typing import Any
@@ -195,10 +196,10 @@ _TEMPLATES.filters["code"] = lambda text: f"`{str(text).replace('|', chr(92) + '
 
 def document(campaign: Campaign) -> str:
     """`docs/strength.md`."""
-    versions = {name: env.packages for name, env in campaign.environments.items()}
+    frameworks = dict.fromkeys(planted.module.partition(".")[0] for planted in campaign.planted)
     return _TEMPLATES.get_template("strength.md.j2").render(
         date=datetime.now(UTC).date().isoformat(),
-        versions=versions,
+        versions={name: metadata.version(name) for name in frameworks},
         modules=scores(campaign),
         kinds=scores_by_kind(campaign),
         survivors=[
