@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -42,16 +43,11 @@ class PipeConsole(Console):
         os.close(nowhere)
 
 
-class Progressing(AbstractContextManager["Progressing"]):
-    """A progress bar on a terminal, a line now and then in a pipe; each failure as it comes.
+class WithBar(AbstractContextManager["WithBar"]):
+    """A progress bar on standard error, where that is a terminal; what is found goes to `out`."""
 
-    Progress goes to standard error, failures to standard output.
-    """
-
-    def __init__(self, out: Console, err: Console) -> None:
+    def __init__(self, out: Console, err: Console, what: str, total: int | None = None) -> None:
         self._out, self._err = out, err
-        self._done, self._total = 0, 0
-        self._verdicts: Counter[Verdict] = Counter()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -63,9 +59,9 @@ class Progressing(AbstractContextManager["Progressing"]):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._bar.add_task("starting the frameworks", total=None)
+        self._task = self._bar.add_task(what, total=total)
 
-    def __enter__(self) -> Progressing:
+    def __enter__(self) -> Self:
         self._bar.__enter__()
         return self
 
@@ -76,6 +72,24 @@ class Progressing(AbstractContextManager["Progressing"]):
         trace: TracebackType | None,
     ) -> None:
         self._bar.__exit__(kind, error, trace)
+
+    @property
+    def _found(self) -> Console:
+        """Where to print what is found: above the bar, if that stands on the same terminal."""
+        shares_terminal = self._err.is_terminal and self._out.is_terminal
+        return self._bar.console if shares_terminal else self._out
+
+
+class Progressing(WithBar):
+    """A progress bar on a terminal, a line now and then in a pipe; each failure as it comes.
+
+    Progress goes to standard error, failures to standard output.
+    """
+
+    def __init__(self, out: Console, err: Console) -> None:
+        super().__init__(out, err, "starting the frameworks")
+        self._done, self._total = 0, 0
+        self._verdicts: Counter[Verdict] = Counter()
 
     @property
     def listener(self) -> Listener:
@@ -98,15 +112,10 @@ class Progressing(AbstractContextManager["Progressing"]):
         self._verdicts[judgement.verdict] += 1
         self._bar.update(self._task, completed=self._done)
         if judgement.verdict.fails:
-            print_failure(self._bar.console if self._shares_terminal else self._out, judgement)
+            print_failure(self._found, judgement)
         every = PLAIN_EVERY * max(1, self._total // (PLAIN_EVERY * PLAIN_LINES))
         if not self._err.is_terminal and self._done % every == 0:
             self._err.print(f"{self.so_far}", highlight=False)
-
-    @property
-    def _shares_terminal(self) -> bool:
-        """Whether a failure must be printed above the bar."""
-        return self._err.is_terminal and self._out.is_terminal
 
 
 def print_failure(console: Console, judgement: Judgement) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from harness.console import environment_line
+from harness.console import WithBar, environment_line
 from harness.fuzz.running import Kept, Result
 from harness.fuzz.search import Tally
 from harness.listing import counted
@@ -21,36 +18,13 @@ LINES, EVERY = 10, 30.0
 """Where there is no terminal there is a line for each tenth, and after so many seconds."""
 
 
-class Showing(AbstractContextManager["Showing"]):
+class Showing(WithBar):
     """A progress bar on a terminal, a line now and then in a pipe; each finding as it comes."""
 
     def __init__(self, out: Console, err: Console, examples: int | None) -> None:
-        self._out, self._err, self._total = out, err, examples
+        super().__init__(out, err, "examples", examples)
+        self._total = examples
         self._said, self._said_at = 0, time.monotonic()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._bar.add_task("examples", total=examples)
-
-    def __enter__(self) -> Showing:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
 
     def on_examples(self, done: int) -> None:
         """So many are done."""
@@ -76,9 +50,7 @@ class Showing(AbstractContextManager["Showing"]):
         text.append(f"    {kept.path}\n", style="dim")
         if kept.covered is False:
             text.append("    its record does not cover it as it stands\n", style="dim")
-        shares_terminal = self._err.is_terminal and self._out.is_terminal
-        console = self._bar.console if shares_terminal else self._out
-        console.print(text, end="", soft_wrap=True)
+        self._found.print(text, end="", soft_wrap=True)
 
 
 def print_summary(console: Console, result: Result) -> None:

@@ -5,25 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from itertools import groupby
-from types import TracebackType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress as Bar,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
+from harness.console import WithBar
 from harness.listing import counted, table
 from harness.strength.campaign import Campaign, Progress
 from harness.strength.faults import Kind
@@ -33,37 +25,14 @@ PLAIN_SECONDS = 10.0
 """Where there is no terminal: the time between two lines of progress."""
 
 
-class Showing(Progress, AbstractContextManager["Showing"]):
+class Showing(WithBar, Progress):
     """A progress bar on a terminal, a line now and then in a pipe; each survivor as it is found."""
 
     def __init__(self, out: Console, err: Console, campaign: Campaign) -> None:
-        self._out, self._err, self._campaign = out, err, campaign
+        super().__init__(out, err, "starting")
+        self._campaign = campaign
         self._said = time.monotonic()
         self._fates: Counter[Fate] = Counter()
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._bar.add_task("starting", total=None)
-
-    def __enter__(self) -> Showing:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
 
     def on_baseline(self, framework: str, done: int, total: int) -> None:
         """A trial without a fault is done."""
@@ -77,8 +46,7 @@ class Showing(Progress, AbstractContextManager["Showing"]):
         what = f"faults, {self._fates.total() - self._fates[Fate.CAUGHT]} not caught"
         self._bar.update(self._task, description=what, completed=done, total=total)
         if outcome.fate is not Fate.CAUGHT and not self._campaign.equivalents.proof(outcome.fault):
-            console = self._err if self._err.is_terminal and self._out.is_terminal else self._out
-            console.print(Text(f"{outcome.fate.value}  {_line(outcome)}"), soft_wrap=True)
+            self._found.print(Text(f"{outcome.fate.value}  {_line(outcome)}"), soft_wrap=True)
         self._plainly(f"{what}: {done} of {total} done", last=done == total)
 
     def _plainly(self, text: str, last: bool) -> None:
