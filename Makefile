@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help conform conform-full fuzz docs test test-long lint types check-cases schemas bench strength clean
+.PHONY: help conform conform-full gate fuzz docs test test-long lint types check-cases schemas bench strength clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ conform: $(READY) ## run every case on every framework here; report in reports/l
 
 conform-full: $(READY) ## the same in every execution mode
 	@$(BIN)/conform run --full
+
+gate: $(READY) ## conform, and what changed since reports/baseline.json
+	@$(BIN)/conform run; ran=$$?; [ $$ran -le 1 ] || exit $$ran; $(BIN)/conform gate && exit $$ran
 
 strength: $(READY) ## plant faults in the frameworks and count those that no case catches; docs/strength.md
 	@$(BIN)/conform strength --document docs/strength.md
@@ -36,10 +39,12 @@ check-cases: $(READY) ## validate the case files, without starting any framework
 fuzz: $(READY) ## search for divergences with 20000 random examples; docs/fuzz.md
 	@$(BIN)/conform fuzz --examples 20000
 
-schemas: $(READY) ## write cases/schema.json and harness/report/report.schema.json anew
+schemas: $(READY) ## write the JSON Schemas of cases, reports and comparisons anew
 	$(BIN)/conform schema case > cases/schema.json.new && mv cases/schema.json.new cases/schema.json
 	$(BIN)/conform schema report > harness/report/report.schema.json.new
 	mv harness/report/report.schema.json.new harness/report/report.schema.json
+	$(BIN)/conform schema comparison > harness/traces/comparison.schema.json.new
+	mv harness/traces/comparison.schema.json.new harness/traces/comparison.schema.json
 
 docs: $(READY) ## write docs/coverage.md, findings.md and mapping.md anew
 	for name in coverage findings mapping; do \

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -36,6 +36,7 @@ from pydantic import (
 )
 
 from harness.catalogue import (
+    BASES,
     COUNTING,
     IMPLEMENTATIONS,
     OTHER_OPTIMIZERS,
@@ -46,7 +47,8 @@ from harness.catalogue import (
     Training,
 )
 from harness.errors import did_you_mean
-from harness.reference import FAMILIES, FUNCTIONS, Plateau, Schedule
+from harness.reference import FAMILIES, FUNCTIONS, Plateau, Schedule, WarmRestarts
+from harness.reference.cosine import told
 from harness.reference.elementary import MAX_COUNT
 from harness.versions import within
 
@@ -65,8 +67,16 @@ class Strict(BaseModel):
 
 
 def _known_api(api: str) -> str:
-    if api not in IMPLEMENTATIONS:
-        raise ValueError(f"the catalogue has no {api!r}{did_you_mean(api, IMPLEMENTATIONS)}")
+    return _known_in(IMPLEMENTATIONS, api)
+
+
+def _known_surface(api: str) -> str:
+    return _known_in({**IMPLEMENTATIONS, **BASES}, api)
+
+
+def _known_in(apis: Collection[str], api: str) -> str:
+    if api not in apis:
+        raise ValueError(f"the catalogue has no {api!r}{did_you_mean(api, apis)}")
     return api
 
 
@@ -97,6 +107,7 @@ def _not_nan(value: float) -> float:
 
 
 Rate = Annotated[float, AfterValidator(_not_nan)]
+Eighth = Annotated[float, Field(multiple_of=0.125, ge=-MAX_STEP, le=MAX_STEP)]
 Values = Annotated[
     Annotated[list[Rate], Tag("list")] | Annotated[dict[NonNegativeInt, Rate], Tag("mapping")],
     Discriminator(lambda value: "mapping" if isinstance(value, dict) else "list"),
@@ -351,6 +362,16 @@ class ScheduleCase(CaseBase):
     stepping: Literal["plain", "epoch"] = Field(
         default="plain", description="step(), or step(epoch) with the count as its argument"
     )
+    epochs: list[Eighth | None] | None = Field(
+        default=None,
+        description="what step(epoch) is told after each update, in eighths at the finest; null "
+        "where it is told nothing and goes on by one; for warm_restarts, which takes parts of one",
+    )
+    step_replaced: bool = Field(
+        default=False,
+        description="once the scheduler is made, somebody puts a function of their own in the "
+        "place of optimizer.step, as tools for mixed precision do; it calls the one that was there",
+    )
     reading: Literal["get_last_lr", "get_lr", "last_epoch", "momentum"] = Field(
         default="get_last_lr",
         description="what is looked at: a scheduler's get_last_lr(); its get_lr(), which is not "
@@ -397,6 +418,8 @@ class ScheduleCase(CaseBase):
             optimizer=self.optimizer,
             lr_dtype=self.lr_dtype,
             stepping=self.stepping,
+            told=() if self.epochs is None else tuple(self.epochs),
+            step_replaced=self.step_replaced,
             reading=self.reading,
             changes=self.changes,
             resume=None
@@ -408,6 +431,13 @@ class ScheduleCase(CaseBase):
     def schedules(self) -> list[Schedule]:
         """The schedule of each parameter group."""
         return [self.schedule, *(self._schedule_of(group) for group in self.groups)]
+
+    @property
+    def courses(self) -> list[Schedule]:
+        """The schedules as the training goes through them, which may be told where it is."""
+        if self.epochs is None:
+            return self.schedules
+        return [told(schedule, self.epochs) for schedule in self.schedules]
 
     def _schedule_of(self, group: Group) -> Schedule:
         given = self.schedule.model_dump(exclude_unset=True, by_alias=True)
@@ -470,6 +500,7 @@ class ScheduleCase(CaseBase):
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         self._check_groups()
         self._check_metrics()
+        self._check_epochs()
         if self.changes and self.stepping == "epoch":
             raise ValueError("step(epoch) takes no notice of a rate set from outside")
         steps, values = self.observed_steps, self.own_values
@@ -484,6 +515,18 @@ class ScheduleCase(CaseBase):
             if beyond:
                 raise ValueError(f"expected.values gives step {beyond[0]}, which is not in steps")
         return self
+
+    def _check_epochs(self) -> None:
+        if self.epochs is None:
+            return
+        if not isinstance(self.schedule, WarmRestarts) or self.schedule.per_epoch:
+            raise ValueError("epochs are for warm_restarts, counted in updates")
+        if self.resume or self.changes or self.stepping != "plain":
+            raise ValueError("epochs go with neither resume nor changes nor stepping")
+        if len(self.epochs) != self.training.updates:
+            raise ValueError(
+                f"{len(self.epochs)} epochs for {self.training.updates} updates: give one each"
+            )
 
     def _check_metrics(self) -> None:
         if isinstance(self.schedule, Plateau):
@@ -524,7 +567,7 @@ class _Asked:
 def _reference(asked: _Asked) -> NDArray[np.float64]:
     """Each implementation of a case asks anew, and so does the report."""
     case, group = asked.case, asked.group
-    schedule, changes = case.schedules[group], case.training_of(group).changes
+    schedule, changes = case.courses[group], case.training_of(group).changes
     rates = schedule.changed(case.steps_of(group), case.steps_per_epoch, changes)
     rates.flags.writeable = False
     return rates
@@ -533,7 +576,7 @@ def _reference(asked: _Asked) -> NDArray[np.float64]:
 @lru_cache(maxsize=4096)
 def _remainder(asked: _Asked) -> NDArray[np.float64]:
     case, group = asked.case, asked.group
-    schedule, changes = case.schedules[group], case.training_of(group).changes
+    schedule, changes = case.courses[group], case.training_of(group).changes
     remainder = schedule.remainder(case.steps_of(group), case.steps_per_epoch, changes)
     remainder.flags.writeable = False
     return remainder
@@ -575,7 +618,9 @@ class SurfaceCase(CaseBase):
 
     dimension: Dimension = "surface"
 
-    surface: Annotated[dict[Api, Surface], Field(min_length=1)]
+    surface: Annotated[
+        dict[Annotated[str, AfterValidator(_known_surface)], Surface], Field(min_length=1)
+    ]
 
 
 def _family_case(family: str, schedule: type[Schedule]) -> Any:

@@ -70,8 +70,9 @@ class Comparison:
     be compared.
 
     Two errors are told apart. `absolute`, `relative`, `ulp` and `share` are of the distance from
-    what was asked for, the exact rate; `remainder` is what `reference` lacks of it. `from_best`, in
-    ULP, is of the distance from `best`: what exact arithmetic makes of the parameters as the
+    what was asked for, the exact rate; `remainder` is what `reference` lacks of it. `signed_ulp`
+    has the least and the greatest such error with their signs, where all are finite. `from_best`,
+    in ULP, is of the distance from `best`: what exact arithmetic makes of the parameters as the
     implementation holds them, rounded to `precision`. It is None where nothing of that is known.
     """
 
@@ -94,6 +95,7 @@ class Comparison:
     ulp: Extreme | None
     share: Extreme | None
     from_best: Extreme | None
+    signed_ulp: tuple[float, float] | None
 
 
 def group_of(name: str) -> int:
@@ -136,7 +138,7 @@ def due(trial: Trial, case: ScheduleCase, group: int) -> Due:
     """Work out what is due; the same for both sequences of the group."""
     if trial.call is None:
         raise ValueError(f"{trial.id} has no call to derive a budget from")
-    schedule, training, steps = case.schedules[group], case.training_of(group), case.steps_of(group)
+    schedule, training, steps = case.courses[group], case.training_of(group), case.steps_of(group)
     call, reference = (trial.call, *trial.groups)[group], case.reference_of(group)
     remainder = case.remainder_of(group)
     error = computed(schedule, call, training, steps, reference, trial.implementation)
@@ -225,6 +227,7 @@ def compare(
         ulp = error / closeness.spacing(reference, dtype)
         share = np.where(error == 0, 0, error / against_reference)
         from_best = closeness.error(observed, attainable) / closeness.spacing(attainable, dtype)
+        signed = np.where(error == 0, 0, np.sign(observed - due_reference - remainder) * ulp)
     return Comparison(
         name=name,
         seen_in=sequence.precision,
@@ -245,6 +248,9 @@ def compare(
         ulp=_extreme(ulp, steps),
         share=_extreme(share, steps),
         from_best=None if np.isnan(attainable).any() else _extreme(from_best, steps),
+        signed_ulp=(float(signed.min()), float(signed.max()))
+        if length and np.isfinite(signed).all()
+        else None,
     )
 
 

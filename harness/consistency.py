@@ -43,7 +43,7 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
 
 def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
-    schedule, steps = case.schedules[group], case.steps_of(group)
+    schedule, steps = case.courses[group], case.steps_of(group)
     expected, reference = case.expected_of(group), case.reference_of(group)
     if np.isnan(reference).any():
         step = steps[np.flatnonzero(np.isnan(reference))[0]]

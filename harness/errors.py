@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ConformError(Exception):
@@ -60,8 +61,61 @@ class NothingToRun(ConformError):
     exit_code = 3
 
 
+class ScriptUnusable(ConformError):
+    """A user's script that is not there, raises, returns the wrong thing, hangs or crashes."""
+
+
+class TraceUnreadable(ConformError):
+    """What was to be a trace is none, or holds what no trace may."""
+
+
+class Untranslatable(ConformError):
+    """A call that cannot be written anew: it is not understood, or no schedule of the catalogue."""
+
+    def __init__(self, where: str, what: str) -> None:
+        short = where if len(where) <= 200 else f"{where[:197]}..."
+        super().__init__(f"{short}: {what}")
+
+
 class ReportUnwritable(ConformError):
     """The folder for the report cannot be written."""
+
+
+class ReportUnreadable(ConformError):
+    """What was to be a report is none, or none that this version of the suite reads."""
+
+
+class ReportsDisagree(ConformError):
+    """Reports that cannot be made one: they speak of different things by the same name."""
+
+
+class NoBaseline(ConformError):
+    """There is no baseline to compare with."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no baseline {path}; to make one of a run that is as it should be: "
+            f"conform baseline update --baseline {path}"
+        )
+
+
+class BaselineUnusable(ConformError):
+    """A baseline that cannot be read or written."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path} {what}; to make it anew: conform baseline update --baseline {path}"
+        )
+
+
+class PartialReport(ConformError):
+    """A report on a part of the suite, where the whole was due."""
+
+
+class UnfitForBaseline(ConformError):
+    """A report in which something is amiss that a baseline is not to hold."""
+
+    exit_code = 1
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

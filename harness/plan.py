@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from harness.case import Case, ScheduleCase, SurfaceCase
 from harness.catalogue import (
+    BASES,
     IMPLEMENTATIONS,
     Call,
     Form,
@@ -21,7 +22,7 @@ from harness.catalogue import (
     mappings,
     unfit,
 )
-from harness.errors import UnknownName
+from harness.errors import NothingSelected, UnknownName
 from harness.verdict import Verdict
 
 TIME_LIMIT = 30.0
@@ -128,12 +129,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Selection:
-    """What the user asked for; empty means all. Globs match whole names, or a name's last part."""
+    """What the user asked for; empty means all. Globs match whole names, or a name's last part.
+
+    `shard`, such as `1/4`, is a part of the cases as a whole, which `share` takes.
+    """
 
     families: tuple[str, ...] = ()
     implementations: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     keyword: str = ""
+    shard: str = ""
 
     @property
     def is_everything(self) -> bool:
@@ -154,6 +159,24 @@ class Selection:
             if not any(fits(api, pattern) for api in IMPLEMENTATIONS):
                 short = {api.rpartition(".")[2] for api in IMPLEMENTATIONS}
                 raise UnknownName("implementation", pattern, {*IMPLEMENTATIONS, *short})
+
+    def share(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """The cases of the shard, in their order; all cases where there is none.
+
+        They are dealt out one by one in the order of their names: evenly, the same on every
+        machine, and neighbours, which take about as long, to different shards. The trials of a case
+        stay together, since its implementations are compared with each other.
+
+        Raises:
+            NothingSelected: there are more shards than cases, and none is left for this one.
+        """
+        if not self.shard:
+            return tuple(cases)
+        index, count = map(int, self.shard.split("/"))
+        mine = {case.name for case in sorted(cases, key=lambda case: case.name)[index - 1 :: count]}
+        if not mine:
+            raise NothingSelected(f"no case is left for shard {self.shard} of {len(cases)} cases")
+        return tuple(case for case in cases if case.name in mine)
 
     def wants(self, trial: Trial) -> bool:
         """Whether `trial` is part of the selection."""
@@ -204,8 +227,9 @@ def plan(
 def implementations_of(case: Case) -> list[Implementation]:
     """The implementations that `case` is for."""
     if isinstance(case, SurfaceCase):
-        names = list(case.surface)
-    elif case.implementations is not None:
+        known = {**IMPLEMENTATIONS, **BASES}
+        return [known[name] for name in case.surface]
+    if case.implementations is not None:
         names = list(dict.fromkeys(case.implementations))
     else:
         names = [mapping.api for mapping in mappings(family=case.family)]

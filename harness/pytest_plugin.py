@@ -2,16 +2,20 @@
 
 `pytest cases/exponential/steps.yaml::NAME` runs one case, and `pytest -p harness.pytest_plugin
 FOLDER` runs cases that lie elsewhere. A known divergence is an expected
-failure, and what cannot run here is skipped with its reason.
+failure, and what cannot run here is skipped with its reason. With pytest-xdist, see
+`harness.pytest_xdist`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -24,11 +28,42 @@ from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.load import load
 from harness.plan import TIME_LIMIT, Environment, Selection, Trial, plan
-from harness.project import RECORDS, REPORTS, ROOT, own_records
-from harness.report.model import from_run
+from harness.project import CASES, RECORDS, REPORTS, ROOT, own_records
+from harness.report.model import Report, from_run
+from harness.reproducer import written
 from harness.suite import Run, judgements
 from harness.verdict import Verdict
 from harness.workers import Workers, default_environments
+
+if TYPE_CHECKING:
+    from harness.pytest_xdist import Controller
+
+A_SHARE = 100
+"""Trials that an xdist worker is given at a time, about, and sends back judged."""
+SHARES_EACH = 4
+"""Shares that there are for each xdist worker, at least, so that all are done at about one time."""
+
+
+def shares(nodeids: Iterable[str], processes: int) -> dict[str, int]:
+    """The number of the share that each trial is in: whole cases, in their order.
+
+    A framework switches between execution modes at a cost, so a process that went from case to
+    case would spend its time on that.
+
+    >>> shares(["a.yaml::one::x", "a.yaml::one::y", "a.yaml::two::x"], processes=1)
+    {'a.yaml::one::x': 0, 'a.yaml::one::y': 0, 'a.yaml::two::x': 1}
+    """
+    nodeids = list(nodeids)
+    size = min(A_SHARE, len(nodeids) // (SHARES_EACH * processes))
+    share = taken = 0
+    found: dict[str, int] = {}
+    for _, case in groupby(nodeids, key=lambda nodeid: nodeid.rpartition("::")[0]):
+        trials = list(case)
+        if taken and taken + len(trials) > size:
+            share, taken = share + 1, 0
+        found.update(dict.fromkeys(trials, share))
+        taken += len(trials)
+    return found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,24 +87,104 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return collected
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    shares_out = config.getoption("dist", "no") != "no" and config.getoption("tx", None)
+    if shares_out and not _is_xdist_worker(config) and not config.option.collectonly:
+        from harness.pytest_xdist import Controller  # noqa: PLC0415 (xdist may not be there)
+
+        # xdist itself writes "load" into the options where -n alone was given.
+        controller = Controller(in_shares=config.known_args_namespace.dist == "no")
+        config.stash[_CONTROLLER] = controller
+        config.pluginmanager.register(controller, "conform-controller")
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, TrialItem):
+            item.config.stash[_DESELECTED] = item.config.stash.get(_DESELECTED, 0) + 1
+
+
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     session = config.stash.get(_SESSION, None)
     return [environment_line(e).plain for e in session.environments] if session else []
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    session = item.config.stash.get(_SESSION, None)
+    if session is None or not _is_xdist_worker(item.config):
+        return report
+    if call.when == "teardown" and session.is_through_a_share:
+        report.__dict__["conform_part"] = session.part()
+    return report
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     conform = session.config.stash.get(_SESSION, None)
     if conform is not None:
-        conform.finish(session, interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+        conform.close()
+    if _is_xdist_worker(session.config):
+        output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
+        output["conform_part"] = conform and conform.part()
+        output["conform_deselected"] = session.config.stash.get(_DESELECTED, 0)
+        return
+    controller = session.config.stash.get(_CONTROLLER, None)
+    source = controller or conform
+    if source is None or not source.done:
+        return
+    folder = session.config.getoption("report") or REPORTS / "latest"
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    if controller.interrupted if controller is not None else interrupted:
+        session.config.stash[_SAID] = (
+            f"interrupted after {source.done} of {source.expected} trials; "
+            f"{folder} is left as it was"
+        )
+        return
+    try:
+        made = source.report()
+        assert made is not None
+        left_out = _left_out(session.config, controller)
+        report.write(made.model_copy(update={"selection": left_out}), folder)
+    except ConformError as error:
+        session.config.stash[_SAID] = f"no report was written: {error}"
+    else:
+        if made.incidents and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        said = [*made.incidents, f"report: {folder / 'index.html'}"]
+        session.config.stash[_SAID] = "\nconform: ".join(said)
+
+
+def _left_out(config: pytest.Config, controller: Controller | None) -> dict[str, Any]:
+    """What the user's options and arguments have left out of the report."""
+    selection = Selection(
+        implementations=tuple(config.getoption("implementation")),
+        targets=tuple(config.getoption("target")),
+        keyword=config.option.keyword,
+    )
+    named = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
+    parts = [name for name in named if "::" in name or _is_part(Path(name))]
+    count = controller.deselected if controller else config.stash.get(_DESELECTED, 0)
+    more = {
+        "paths": parts,
+        "last_failed": "--lf" if config.getoption("lf", False) else "",
+        "deselected": f"{count} trials" if count else "",
+    }
+    return {key: value for key, value in {**vars(selection), **more}.items() if value}
+
+
+def _is_part(path: Path) -> bool:
+    """Whether this is a part of the suite's own cases."""
+    own = CASES.resolve()
+    return path.resolve() != own and path.resolve().is_relative_to(own)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    conform = config.stash.get(_SESSION, None)
-    said = conform.said if conform is not None else ""
-    if config.getoption("numprocesses", None):
-        said = "with -n the trials are spread over processes, and no report is written"
+    said = config.stash.get(_SAID, "")
     if said:
         terminalreporter.write_line(f"conform: {said}")
 
@@ -79,21 +194,25 @@ class _Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._workers = Workers(default_environments(), config.getoption("time_limit")).__enter__()
+        specs = default_environments()
+        if _is_xdist_worker(config):  # the cores are shared out already
+            specs = [replace(spec, processes=1) for spec in specs]
+        self._workers = Workers(specs, config.getoption("time_limit")).__enter__()
         self._started, self._clock = datetime.now(UTC), time.perf_counter()
         self.environments: list[Environment] = self._workers.environments()
-        self.selection = Selection(
+        self._selection = Selection(
             implementations=tuple(config.getoption("implementation")),
             targets=tuple(config.getoption("target")),
-            keyword=config.option.keyword,
         )
         versions = {e.name: e.version for e in self.environments}
         self._records = list(own_records())
         self._judge = Judge(self._records, versions)
         self._judged: dict[str, Judgement] = {}
         self._under_way: Iterator[Judgement] = iter(())
-        self._begun = False
-        self.said = ""
+        self._items: list[TrialItem] = []
+        self._shares: dict[int, list[TrialItem]] = defaultdict(list)
+        self._share_of: dict[str, int] = {}
+        self._unsent: list[TrialItem] = []
 
     def add_records(self, records: Iterable[KnownDivergence]) -> None:
         """Known divergences that stand in a file beside its cases."""
@@ -101,63 +220,95 @@ class _Session:
 
     def trials(self, case: Case) -> list[Trial]:
         """The trials of `case` that --implementation and --target leave; pytest does -k."""
-        wanted = Selection(
-            implementations=self.selection.implementations, targets=self.selection.targets
-        )
-        return [trial for trial in self._plan(case) if wanted.wants(trial)]
-
-    def _plan(self, case: Case) -> list[Trial]:
-        return plan([case], self.environments, self._config.getoption("full"))
+        planned = plan([case], self.environments, self._config.getoption("full"))
+        return [trial for trial in planned if self._selection.wants(trial)]
 
     def judgement(self, item: TrialItem) -> Judgement:
         """The judgement on one item; the frameworks are ahead with those that come later."""
-        if not self._begun:
-            self._begun = True
-            # Under xdist another process may be given any of them, so each goes when it is due.
-            together = [] if _is_xdist_worker(self._config) else item.session.items
-            trials = [other.trial for other in together if isinstance(other, TrialItem)]
-            self._under_way = judgements(self._judge, trials, self._workers)
+        if not self._items:
+            self._items = [other for other in item.session.items if isinstance(other, TrialItem)]
+            if _is_xdist_worker(self._config):
+                self._share_out()
+            else:
+                self._begin(self._items)
+        if item.trial.id not in self._judged and _is_xdist_worker(self._config):
+            self._begin(self._shares[self._share_of[item.nodeid]])
         while item.trial.id not in self._judged:
             judged = next(self._under_way, None)
             if judged is None:
                 judged = next(judgements(self._judge, [item.trial], self._workers))
             self._judged[judged.trial.id] = judged
+        self._unsent.append(item)
         return self._judged[item.trial.id]
 
-    def finish(self, session: pytest.Session, interrupted: bool) -> None:
-        """End the workers, and write the report of a run that came to its end."""
-        self._workers.__exit__(None, None, None)
-        items = [item for item in session.items if isinstance(item, TrialItem)]
-        done = tuple(i.judged for i in items if i.judged is not None)
-        if _is_xdist_worker(self._config) or not done:
-            return
-        folder = self._config.getoption("report") or REPORTS / "latest"
-        if interrupted:
-            self.said = (
-                f"interrupted after {len(done)} of {len(items)} trials; {folder} is left as it was"
-            )
-            return
-        run = Run(
-            started=self._started,
-            seconds=time.perf_counter() - self._clock,
-            environments=tuple(self.environments),
-            selection=self.selection,
-            judgements=done,
-            records=tuple(self._records),
-            stopped_early=len(done) < len(items),
-            full=self._config.getoption("full"),
-            processes=self._workers.processes,
-            incidents=tuple(self._workers.incidents),
+    def _share_out(self) -> None:
+        """Find out which items an xdist worker is given together: each by itself, if not by us."""
+        given: dict[str, Any] = self._config.workerinput  # type: ignore[attr-defined]
+        nodeids = [item.nodeid for item in self._items]
+        self._share_of = (
+            shares(nodeids, given["workercount"])
+            if given["conform_in_shares"]
+            else {nodeid: number for number, nodeid in enumerate(nodeids)}
         )
-        try:
-            report.write(from_run(run), folder)
-        except ConformError as error:
-            self.said = str(error)
-        else:
-            self.said = f"report: {folder / 'index.html'}"
+        for item in self._items:
+            self._shares[self._share_of[item.nodeid]].append(item)
+
+    def _begin(self, items: list[TrialItem]) -> None:
+        self._under_way = judgements(self._judge, [i.trial for i in items], self._workers)
+
+    @property
+    def is_through_a_share(self) -> bool:
+        """Whether an xdist worker has judged all that it was given together, and not sent it."""
+        if not self._unsent:
+            return False
+        share = self._shares[self._share_of[self._unsent[-1].nodeid]]
+        return all(item.judged is not None for item in share)
+
+    def part(self) -> str | None:
+        """A report on what was judged since the last one, as JSON; None if that is nothing."""
+        done = tuple(item.judged for item in self._unsent if item.judged is not None)
+        self._unsent = []
+        return self._report(done).model_dump_json() if done else None
+
+    @property
+    def done(self) -> int:
+        """How many items were judged."""
+        return sum(item.judged is not None for item in self._items)
+
+    @property
+    def expected(self) -> int:
+        """How many items there are."""
+        return len(self._items)
+
+    def report(self) -> Report:
+        """The report on all that was judged."""
+        return self._report(tuple(i.judged for i in self._items if i.judged is not None))
+
+    def _report(self, done: tuple[Judgement, ...]) -> Report:
+        return from_run(
+            Run(
+                started=self._started,
+                seconds=time.perf_counter() - self._clock,
+                environments=tuple(self.environments),
+                selection=self._selection,
+                judgements=done,
+                records=tuple(self._records),
+                stopped_early=not _is_xdist_worker(self._config) and self.done < self.expected,
+                full=self._config.getoption("full"),
+                processes=self._workers.processes,
+                incidents=tuple(self._workers.incidents),
+            )
+        )
+
+    def close(self) -> None:
+        """End the frameworks."""
+        self._workers.__exit__(None, None, None)
 
 
 _SESSION = pytest.StashKey[_Session]()
+_CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
+_DESELECTED = pytest.StashKey[int]()
+_SAID = pytest.StashKey[str]()
 
 
 def _session(config: pytest.Config) -> _Session:
@@ -195,7 +346,10 @@ class CaseNode(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         for trial in _session(self.config).trials(self.case):
             name = f"{trial.implementation.api}[{trial.target}]"
-            item: TrialItem = TrialItem.from_parent(self, name=name, trial=trial)
+            # As text, since pytest takes what stands in brackets for parameters when it reads an id
+            # back for --lf, and not when it makes one of a name.
+            nodeid = f"{self.nodeid}::{name}"
+            item: TrialItem = TrialItem.from_parent(self, name=name, nodeid=nodeid, trial=trial)
             yield item
 
 
@@ -235,4 +389,6 @@ class TrialFailed(Exception):
         console = Console(no_color=True, width=100, file=None, highlight=False)
         with console.capture() as capture:
             print_failure(console, judgement)
-        super().__init__(capture.get())
+        header, place, rest = capture.get().split("\n", 2)
+        call = [] if judgement.trial.call is None else [f"    call: {written(judgement.trial)}"]
+        super().__init__("\n".join([header, place, *call, rest]))

@@ -15,6 +15,11 @@ def situation(case: Case) -> Iterator[str]:
         yield f"the optimizer is {case.optimizer}"
     if case.stepping == "epoch":
         yield "step(epoch) is told the count"
+    if case.epochs is not None:
+        ways = ("nothing" if epoch is None else f"{epoch:g}" for epoch in case.epochs)
+        yield f"step() is told {', '.join(ways)}"
+    if case.step_replaced:
+        yield "somebody replaces optimizer.step once the scheduler is made"
     if case.reading == "get_lr":
         yield "get_lr() is called, and not get_last_lr()"
     if case.reading == "momentum":

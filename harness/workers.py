@@ -369,6 +369,8 @@ def request(trial: Trial) -> dict[str, Any]:
         "applies": trial.applies,
         "shows_applied": trial.shows_applied,
         "stepping": training.stepping,
+        "told": list(training.told),
+        "step_replaced": training.step_replaced,
         "reading": training.reading,
         "changes": training.changes,
         "resume": training.resume

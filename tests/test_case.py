@@ -343,6 +343,33 @@ def test_a_metric_is_given_for_each_step_of_the_scheduler():
         case_file(content)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epochs": [1.0, None]}, "2 epochs for 3 updates"),
+        ({"epochs": [0.3, 1.0, 2.0]}, "multiple of 0.125"),
+        ({"epochs": [1.0, 2.0, 3.0], "changes": {1: 0.5}}, "neither resume nor changes"),
+        ({"epochs": [1.0, 2.0, 3.0], "family": "exponential"}, "for warm_restarts"),
+    ],
+)
+def test_epochs_that_say_nothing_are_refused(changes, said):
+    schedule = {"base_lr": 1.0, "T_0": 2}
+    if "family" in changes:
+        schedule = {"base_lr": 1.0, "decay_rate": 0.5, "decay_steps": 1}
+    content = {
+        "name": "x",
+        "description": "x",
+        "source": "by hand",
+        "family": "warm_restarts",
+        "schedule": schedule,
+        "steps": 3,
+        "expected": {"values": {0: 1.0}},
+        **changes,
+    }
+    with pytest.raises(ValidationError, match=said):
+        case_file(content)
+
+
 def test_a_rate_set_from_outside_and_step_with_the_epoch_exclude_each_other():
     with pytest.raises(ValidationError, match="takes no notice"):
         schedule_case(changes={1: 0.5}, stepping="epoch")

@@ -99,7 +99,7 @@ def test_check_of_the_whole_suite_finds_a_record_of_a_case_that_there_is_not(tmp
     record = (ROOT / "cases/known_divergences/documentation.yaml").read_text()
     written(tmp_path, GOOD)
     written(tmp_path, record, "record.yaml")
-    monkeypatch.setattr("harness.cli.CASES", tmp_path)
+    monkeypatch.setattr("harness.cli.look.CASES", tmp_path)
     done = CliRunner().invoke(main, ["check", str(tmp_path)])
     assert done.exit_code == 2
     assert "there is no case 'signature/experimental-StepLR/documented-default'" in done.output
@@ -142,7 +142,7 @@ def test_schema_prints_what_is_kept():
 def test_wrong_usage_exits_2_and_says_what_to_do(arguments, telling, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
-    monkeypatch.setattr("harness.cli.REPORTS", tmp_path)
+    monkeypatch.setattr("harness.cli.run.REPORTS", tmp_path)
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2
     assert telling in done.output

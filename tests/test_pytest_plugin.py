@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.reading import read
+
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.frameworks
 PAGE = "cases/exponential/mapping_page.yaml"
@@ -55,7 +57,9 @@ def test_a_failure_is_readable_on_its_own(tmp_path):
     for part in (
         "diverges  late::torch.optim.lr_scheduler.StepLR::torch/cpu/eager",
         "late.yaml:3",
+        "call: StepLR(optimizer, step_size=2, gamma=0.5)",
         "reported rate at step 1: expected 0.25, observed 0.5, error 0.25, allowed",
+        "diagnosis: ",
         "to see it: conform explain late torch.optim.lr_scheduler.StepLR --target torch/cpu/eager",
     ):
         assert part in text
@@ -69,8 +73,11 @@ def test_a_bad_file_is_a_collection_error_with_its_line(tmp_path):
     assert "bad.yaml:3: cases[0]: neither a known family nor a surface" in text
 
 
-def test_with_xdist_the_trials_are_shared_out():
-    code, text = run(PAGE, "-n", "2", "-q", "-k", "torch")
+def test_with_xdist_the_trials_are_shared_out_and_one_report_is_written(tmp_path):
+    code, text = run(PAGE, "-n", "2", "-q", "-k", "page", "--report", tmp_path)
     assert code == 0, text
-    assert "2 passed, 1 xfailed" in text
-    assert "no report is written" in text
+    assert "8 passed, 1 xfailed" in text
+    assert f"report: {tmp_path / 'index.html'}" in text
+    report = read(tmp_path)
+    assert len(report.trials) == 9
+    assert {each.name for each in report.environments} == {"torch", "mindspore"}

@@ -31,6 +31,8 @@ def features(trial):
         "mode": trial.target.mode,
         "optimizer": trial.optimizer,
         "stepping": training.stepping,
+        "told": bool(training.told),
+        "step replaced": training.step_replaced,
         "resume": training.resume and training.resume.by,
         "resumed into": bool(training.resume and training.resume.into),
         "resumed twice": bool(training.resume and training.resume.twice),

@@ -1,4 +1,4 @@
-"""The two published schemas: as they are generated, and as strict as the loader."""
+"""The published schemas: as they are generated, and as strict as the loader."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 
 from harness import load
 from harness.report import json_file, model
+from harness.traces import document
 
 ROOT = Path(load.__file__).parent.parent
 CASES = ROOT / "cases"
@@ -39,7 +40,11 @@ def test_the_schema_of_reports_is_the_one_that_is_generated():
     assert json_file.SCHEMA_FILE.read_text("utf-8") == model.schema_text(), "run: make schemas"
 
 
-@pytest.mark.parametrize("text", [load.schema_text, model.schema_text])
+def test_the_schema_of_comparisons_is_the_one_that_is_generated():
+    assert document.SCHEMA_FILE.read_text("utf-8") == document.schema_text(), "run: make schemas"
+
+
+@pytest.mark.parametrize("text", [load.schema_text, model.schema_text, document.schema_text])
 def test_a_schema_is_a_valid_one(text):
     jsonschema.Draft202012Validator.check_schema(json.loads(text()))
 

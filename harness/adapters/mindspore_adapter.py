@@ -243,6 +243,9 @@ class _Training:
             return
         if self.request["metrics"]:
             self.scheduler.step(next(self.metrics))
+        elif self.request["told"]:
+            epoch = self.request["told"][update]
+            self.scheduler.step(*([] if epoch is None else [epoch]))
         elif self.request["stepping"] == "epoch":
             done = update + 1
             if self.request["per_epoch"]:

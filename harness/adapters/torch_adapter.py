@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 from typing import Any, Callable
@@ -120,6 +121,8 @@ class _Training:
             [{"params": [weight], "lr": rate} for weight, rate in zip(self.weights, rates)]
         )
         self.scheduler = self._scheduler(more)
+        if self.request["step_replaced"]:
+            self.optimizer.step = functools.partial(self.optimizer.step)
 
     def join(self, update: int) -> None:
         """Add the groups that join before this update."""
@@ -163,6 +166,8 @@ class _Training:
         if self.request["stepping"] == "epoch":
             length = self.request["steps_per_epoch"] if self.request["per_epoch"] else 1
             told.append((update + 1) // length)
+        if self.request["told"] and self.request["told"][update] is not None:
+            told.append(self.request["told"][update])
         self.scheduler.step(*told)
 
     def rates(self) -> list[Any]:

@@ -7,12 +7,13 @@ terms into the call of one API.
 from __future__ import annotations
 
 from harness.catalogue.call import COUNTING, OTHER_OPTIMIZERS, Made, Named, Other, Resume
-from harness.catalogue.facts import IMPLEMENTATIONS
+from harness.catalogue.facts import BASES, IMPLEMENTATIONS
 from harness.catalogue.mapping import Call, Mapping, Training, Unsupported, express, mappings
 from harness.catalogue.model import Form, Implementation, Kind, Precision
 from harness.catalogue.situations import grouped, unfit
 
 __all__ = [
+    "BASES",
     "COUNTING",
     "IMPLEMENTATIONS",
     "OTHER_OPTIMIZERS",

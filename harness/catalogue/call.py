@@ -33,6 +33,8 @@ class Training:
         optimizer: which one, by the name that both frameworks have for it.
         lr_dtype: the type of the tensor that the optimizer is given as its rate; None for a number.
         stepping: `plain`, or `epoch` where `step(epoch)` is told the count.
+        told: what step(epoch) is told after each update, None for nothing; empty for `stepping`.
+        step_replaced: whether somebody puts another function in the place of optimizer.step.
         reading: what a scheduler is asked for, or `momentum`, which is read off the optimizer.
         changes: rates that somebody sets from outside, by the update before which it happens.
         resume: where it is broken off.
@@ -43,6 +45,8 @@ class Training:
     optimizer: str = "SGD"
     lr_dtype: str | None = None
     stepping: str = "plain"
+    told: tuple[float | None, ...] = ()
+    step_replaced: bool = False
     reading: str = "get_last_lr"
     changes: dict[int, float] = field(default_factory=dict)
     resume: Resume | None = None

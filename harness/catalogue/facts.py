@@ -92,6 +92,15 @@ def _callback(name: str, formula: str) -> Implementation:
 _EPOCH = "floor(i / step_per_epoch)"
 _CLOSED = Form.CLOSED
 
+BASES: dict[str, Implementation] = {
+    implementation.api: implementation
+    for implementation in (
+        _torch("LRScheduler", "what a derived class gives"),
+        _experimental("LRScheduler", "what a derived class gives"),
+    )
+}
+"""Classes that users derive their own from: they have a signature, and no schedule."""
+
 IMPLEMENTATIONS: dict[str, Implementation] = {
     implementation.api: implementation
     for implementation in (

@@ -29,8 +29,10 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
     name, kind = implementation.api.rpartition(".")[2], implementation.kind
     told = implementation.api in _TOLD_METRIC_AND_EPOCH
     without = kind is not Kind.SCHEDULER or (name in _WITHOUT_EPOCH and not told)
-    if training.stepping == "epoch" and without:
+    if (training.stepping == "epoch" or training.told) and without:
         return Unsupported("has no step(epoch)")
+    if training.step_replaced and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):
+        return Unsupported("steps no optimizer that it would know of")
     if training.reading not in _READ.get((implementation.framework, kind), ("get_last_lr",)):
         return Unsupported(f"has no {training.reading} to read")
     if training.lr_dtype and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):

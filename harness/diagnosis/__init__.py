@@ -61,7 +61,7 @@ def _group(
     group = Group(
         number,
         case.family,
-        case.schedules[number],
+        case.courses[number],
         (trial.call, *trial.groups)[number],
         case.training_of(number),
         trial.implementation,

@@ -33,8 +33,9 @@ from harness.catalogue import (
 )
 from harness.fuzz.drawing import EXTREME, LONG, USUAL, Draw, parameters
 from harness.load import load
-from harness.plan import calls_of, implementations_of
+from harness.plan import calls_of
 from harness.project import CASES
+from harness.reference import Constant, Schedule, with_parts
 
 Content: TypeAlias = dict[str, Any]
 """A case as a file would give it."""
@@ -331,9 +332,9 @@ def _is_defined(content: Content) -> bool:
     rates = [case.reference_of(group) for group in range(len(case.schedules))]
     if any(np.isnan(some).any() for some in rates):
         return False
-    if case.changes and not case.schedule.chainable:
-        # With a factor of 0 there is no recursion that would say what comes after a change.
-        return not any(i.form is Form.RECURSIVE for i in implementations_of(case))
+    from_outside = bool(case.changes) or any(group.added_at for group in case.groups)
+    if from_outside and any(map(_forgets, with_parts(case.schedule))):
+        return False
     if case.resume and case.resume.by == "last_epoch":
         # Before the first step() there is no last epoch, and no optimizer begins below 0.
         at = int(np.searchsorted(case.observed_steps, case.resume.at))
@@ -342,7 +343,14 @@ def _is_defined(content: Content) -> bool:
     return True
 
 
+def _forgets(schedule: Schedule) -> bool:
+    """Whether no recursion says what comes after a rate that was set from outside."""
+    return isinstance(schedule, Constant) and schedule.factor == 0
+
+
 # Inputs that are refused, or not
+
+_BOUNDS = {"eta_min", "end_lr", "max_lr", "swa_lr"}
 
 
 @cache
@@ -379,7 +387,7 @@ def _with_other_rates(draw: Draw, origin: ScheduleCase) -> Content:
     """The schedule with other rates; its counts decide whether the input is looked at at all.
 
     A bound that is refused above a rate is refused above a lower one, and one that is accepted
-    below it is accepted below a higher one.
+    below it is accepted below a higher one. A bound that the input is held against stays.
     """
     given = origin.schedule.model_dump(exclude_unset=True, by_alias=True)
     if origin.family == "one_cycle":
@@ -387,8 +395,12 @@ def _with_other_rates(draw: Draw, origin: ScheduleCase) -> Content:
     if origin.expected.accepted:
         return {**given, "base_lr": given["base_lr"] * draw(st.floats(1, 10))}
     drawn = draw(parameters(origin.family, USUAL))
-    rates = {name: drawn.get(name, rate) for name, rate in given.items() if isinstance(rate, float)}
-    return {**given, **rates, "base_lr": given["base_lr"] * draw(st.floats(0.1, 1))}
+    free = {
+        name: drawn.get(name, value)
+        for name, value in given.items()
+        if isinstance(value, float) and name not in _BOUNDS
+    }
+    return {**given, **free, "base_lr": given["base_lr"] * draw(st.floats(0.1, 1))}
 
 
 def _can_be_called(content: Content, implementation: Implementation) -> bool:

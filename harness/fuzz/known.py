@@ -41,6 +41,7 @@ from harness.reference import (
     Sequential,
     Swa,
     WarmRestarts,
+    with_parts,
 )
 from harness.reference.elementary import Int64
 from harness.verdict import Verdict
@@ -333,6 +334,11 @@ MEETINGS: dict[str, list[Meeting]] = {
             ),
         )
     ],
+    "torch-SequentialLR-added-group": [
+        Meeting(
+            Sequential, lambda seen: seen.joined() and seen.last >= min(seen.schedule.milestones)
+        )
+    ],
     "torch-absolute-schedulers-added-group": [Meeting(Schedule, lambda seen: seen.joined())],
     "callback-ReduceLROnPlateau-ignores-zero": [
         Meeting(Plateau, lambda seen: 0 in seen.schedule.metrics)
@@ -381,7 +387,7 @@ def _meets(record: KnownDivergence, case: ScheduleCase, judgement: Judgement) ->
         and any(_looks_like(look, judgement, meeting) for look in looks)
         and any(
             isinstance(schedule, meeting.of) and meeting.holds(Seen(schedule, case, judgement))
-            for schedule in _with_parts(case.schedule)
+            for schedule in with_parts(case.schedule)
         )
         for meeting in MEETINGS.get(record.name, ())
     )
@@ -400,13 +406,6 @@ def _looks_like(look: Observed, judgement: Judgement, meeting: Meeting | None = 
     if judgement.verdict is Verdict.ACCEPTED:
         return bool(look.accepted)
     return judgement.verdict is Verdict.DIVERGES and look.values is not None
-
-
-def _with_parts(schedule: Schedule) -> Iterator[Schedule]:
-    yield schedule
-    if isinstance(schedule, Sequential | Chained):
-        for part in schedule.schedules:
-            yield from _with_parts(part)
 
 
 def _apis(trial: Trial) -> Iterator[str]:

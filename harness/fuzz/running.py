@@ -100,10 +100,14 @@ def asked(
     return Asked(seed, able, tuple(implementations), examples)
 
 
+# They import a framework, or what lies beside them where the user's interpreter runs them.
+OTHER_PROCESSES = ("harness.adapters.", "harness.verification.drivers.")
+
+
 def _import_everything() -> None:
     """Hypothesis draws constants from the modules that it finds: it shall always find the same."""
     for module in pkgutil.walk_packages(harness.__path__, "harness."):
-        if not module.name.startswith("harness.adapters."):
+        if not module.name.startswith(OTHER_PROCESSES):
             importlib.import_module(module.name)
 
 

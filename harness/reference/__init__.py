@@ -6,7 +6,7 @@ as a method; see `harness.reference.schedule`. Families compose.
 
 from __future__ import annotations
 
-from harness.reference.composition import SIMPLE, Chained, Sequential
+from harness.reference.composition import SIMPLE, Chained, Sequential, with_parts
 from harness.reference.constant import Constant
 from harness.reference.cosine import Cosine, WarmRestarts
 from harness.reference.cyclic import Cyclic, OneCycle
@@ -43,6 +43,7 @@ __all__ = [
     "Sequential",
     "Swa",
     "WarmRestarts",
+    "with_parts",
 ]
 
 _ALL: dict[str, type[Schedule]] = {

@@ -5,6 +5,7 @@ Source: `torch.optim.lr_scheduler.SequentialLR` and `ChainedScheduler`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -182,6 +183,14 @@ class Chained(_Composition):
                 return None
             scale = scale * links.scale
         return Chain(scale, n.whole(0), n.whole(0))
+
+
+def with_parts(schedule: Schedule) -> Iterator[Schedule]:
+    """The schedule and all parts that it is made of, and theirs."""
+    yield schedule
+    if isinstance(schedule, Sequential | Chained):
+        for part in schedule.schedules:
+            yield from with_parts(part)
 
 
 from harness.reference.double_double import Exact  # noqa: E402

@@ -7,14 +7,15 @@ equation 5; `torch.optim.lr_scheduler.CosineAnnealingLR`, which goes on along th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat, PositiveInt, SerializeAsAny
 
 from harness.reference.arithmetic import Arithmetic, Int64
 from harness.reference.elementary import MAX_COUNT
-from harness.reference.schedule import Chain, Counted
+from harness.reference.schedule import Chain, Counted, Schedule
 
 
 class Cosine(Counted):
@@ -44,6 +45,34 @@ class Cosine(Counted):
         scale = n.where(bottom | still, 1.0, above / n.where(bottom, 1.0, before))
         rise = (base - low) * n.half_wave(1 - n.whole(1) / total)
         return Chain(scale, low, n.where(bottom & ~still, rise, n.whole(0)))
+
+
+class Told(Schedule):
+    """Another schedule, whose scheduler is told where in it each count is."""
+
+    of: SerializeAsAny[Schedule]
+    positions: tuple[float, ...]
+
+    @property
+    def per_epoch(self) -> bool:
+        """Whether the rate changes between epochs only."""
+        return self.of.per_epoch
+
+    def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
+        places: Any = np.array(self.positions)[np.minimum(count, len(self.positions) - 1)]
+        return self.of.closed(places, n)
+
+
+def told(schedule: Schedule, epochs: Sequence[float | None]) -> Told:
+    """The schedule as its scheduler goes through it: from 0, by 1 where it is told nothing.
+
+    >>> told(WarmRestarts(base_lr=1.0, T_0=2), [1.5, None, 0.5]).positions
+    (0.0, 1.5, 2.5, 0.5)
+    """
+    positions = [0.0]
+    for epoch in epochs:
+        positions.append(positions[-1] + 1 if epoch is None else max(0.0, epoch))
+    return Told(base_lr=schedule.base_lr, of=schedule, positions=tuple(positions))
 
 
 class WarmRestarts(Counted):

@@ -10,6 +10,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from statistics import median
 from typing import Any, Literal
 
@@ -88,6 +89,11 @@ class CaseEntry(Model):
     steps: list[int] = Field(description="thinned where `length` is greater than their number")
     reference: list[float] = Field(description="the reference model's rates at `steps`")
     expected: list[float | None] = Field(description="the case's own rates at `steps`")
+    digest: str = Field(
+        default="",
+        description="the same where the reference model's rates are, at every step and group; "
+        "empty for a case about signatures",
+    )
 
 
 class ExtremeEntry(Model):
@@ -132,6 +138,12 @@ class SequenceEntry(Model):
     )
     observed: list[float]
     budget: list[float]
+    digest: str = Field(default="", description="the same where all values are, bit for bit")
+    ulp_errors: tuple[float, float] | None = Field(
+        default=None,
+        description="the least and the greatest error, in ULP, with their signs; null where one is "
+        "not finite",
+    )
 
 
 class CallEntry(Model):
@@ -250,10 +262,37 @@ class BudgetUse(Model):
     greatest: float
 
 
+class ChangeEntry(Model):
+    """Something that is not as in the baseline."""
+
+    kind: Literal[
+        "new divergence",
+        "lost trial",
+        "stale finding",
+        "moved",
+        "improved",
+        "new trial",
+        "changed case",
+        "version",
+    ]
+    subject: str = Field(description="the trial's id, the record's name, or the environment's")
+    text: str = Field(description="what changed, in words")
+    file: str | None = Field(description="the case's file, or the record's")
+    line: int | None
+    fails: bool = Field(description="whether the gate is closed by it")
+
+
+class ChangesEntry(Model):
+    """What changed since the baseline."""
+
+    baseline: str = Field(description="the file")
+    changes: list[ChangeEntry]
+
+
 class Report(Model):
     """A whole run."""
 
-    format: Literal["2.0"] = "2.0"
+    format: Literal["2.1"] = "2.1"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
@@ -271,6 +310,9 @@ class Report(Model):
     known_divergences: list[DivergenceEntry]
     coverage: list[CoverageEntry] = Field(
         description="implementations by dimensions, over the cases of this run"
+    )
+    changes: ChangesEntry | None = Field(
+        default=None, description="null where there is no baseline, or only a part was run"
     )
 
 
@@ -433,6 +475,7 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         steps=steps.tolist(),
         reference=case.reference[kept].tolist(),
         expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
+        digest=_digest(*(case.reference_of(group) for group in range(len(case.schedules)))),
     )
 
 
@@ -545,7 +588,18 @@ def _sequence(comparison: Comparison, case: ScheduleCase, kept: Kept) -> Sequenc
         greatest_error_from_best=_extreme(comparison.from_best),
         observed=before + comparison.observed[late].tolist(),
         budget=before + comparison.allowed[late].tolist(),
+        digest=_digest(comparison.observed),
+        ulp_errors=comparison.signed_ulp,
     )
+
+
+def _digest(*sequences: NDArray[np.float64]) -> str:
+    """Of the bytes of float64 numbers, so that no value moves unseen; every NaN is the same."""
+    hashed = sha256()
+    for values in sequences:
+        plain = np.where(np.isnan(values), np.nan, values)
+        hashed.update(plain.astype("<f8").tobytes())
+    return hashed.hexdigest()[:16]
 
 
 def _extreme(extreme: Extreme | None) -> ExtremeEntry | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 
 from harness.project import ROOT
 
 
+@cache
 def revision() -> str | None:
     """The git commit of the suite's source tree, with a + where it was changed; None without git.
 

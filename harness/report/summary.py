@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from operator import itemgetter
 
-from harness.report.model import Report
+from harness.report.model import ChangesEntry, Report
 from harness.verdict import Verdict
 
 MAX_FAILURES = 20
+MAX_CHANGES = 20
 MAX_CELL = 400
 
 
 def render(report: Report) -> str:
-    """Markdown: the verdict in one sentence, the environments, and the failures."""
+    """Markdown: the verdict in one sentence, the environments, the failures, and what changed."""
     lines = [
         "# Learning-rate schedule conformance",
         "",
@@ -46,7 +50,30 @@ def render(report: Report) -> str:
             lines.append(f"| {trial.verdict} | {_cell(trial.id)} | {_cell(reason)} |")
         if len(failures) > MAX_FAILURES:
             lines += ["", f"… and {len(failures) - MAX_FAILURES} more, in report.json."]
+    if report.changes is not None:
+        lines += _changes(report.changes)
     return "\n".join(lines) + "\n"
+
+
+def _changes(changes: ChangesEntry) -> Iterator[str]:
+    """What changed since the baseline: what closes the gate, then the rest."""
+    baseline = _cell(changes.baseline)
+    if not changes.changes:
+        yield f"\nNothing changed since {baseline}."
+        return
+    counts = Counter(change.kind for change in changes.changes)
+    told = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
+    yield from ("", f"## Changed since {baseline}", "", f"{told}.", "")
+    yield from ("| change | of | what |", "| --- | --- | --- |")
+    alike: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
+    for change in changes.changes:
+        alike[not change.fails, change.kind, change.text].append(change.subject)
+    for (passes, kind, text), subjects in sorted(alike.items(), key=itemgetter(0))[:MAX_CHANGES]:
+        more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
+        said = kind if passes else f"**{kind}**"
+        yield f"| {said} | {_cell(subjects[0])}{more} | {_cell(text)} |"
+    if len(alike) > MAX_CHANGES:
+        yield f"\n… and {len(alike) - MAX_CHANGES} more, in report.json."
 
 
 def sentence(report: Report) -> str:

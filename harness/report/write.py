@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from harness.errors import ReportUnwritable
-from harness.report import json_file, junit, page, summary
+from harness.report import badge, ctrf, json_file, junit, page, summary
 from harness.report.model import Report
 
 #: Each file of a report, and what draws it.
@@ -19,11 +19,13 @@ FILES = {
     "report.json": json_file.render,
     "index.html": page.render,
     "junit.xml": junit.render,
+    "ctrf-report.json": ctrf.render,
     "summary.md": summary.render,
+    "badge.json": badge.render,
 }
 
 
-def ensure_writable(folder: Path) -> None:
+def ensure_writable(folder: Path, what: str = "the report", option: str = "--report") -> None:
     """Make the folder, and find out before a long run that nothing could be written there.
 
     Raises:
@@ -35,7 +37,7 @@ def ensure_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ReportUnwritable(
-            f"cannot write the report to {folder}: {error.strerror}; name another with --report"
+            f"cannot write {what} to {folder}: {error.strerror}; name another with {option}"
         ) from None
 
 
@@ -47,8 +49,16 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         ReportUnwritable: with the reason; the report before is still whole.
     """
+    write_texts({name: render(report) for name, render in FILES.items()}, folder)
+
+
+def write_texts(texts: dict[str, str], folder: Path) -> None:
+    """Write files of these names and texts into `folder`, as `write` does.
+
+    Raises:
+        ReportUnwritable: with the reason; what was there before is still whole.
+    """
     ensure_writable(folder)
-    texts = {name: render(report) for name, render in FILES.items()}
     try:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
             for name, text in texts.items():

@@ -118,6 +118,8 @@ def advanced(trial: Trial) -> str:
         return "by Model.train or fit"
     if trial.implementation.kind is not Kind.SCHEDULER or trial.call is None:
         return "looked up by the number of updates made"
+    if trial.training.told:
+        return "step(epoch) or step() after each update"
     told = ", ".join(
         ["metric"] * bool(trial.call.metrics) + ["epoch"] * (trial.training.stepping == "epoch")
     )
@@ -153,6 +155,8 @@ def _imports(api: str, arguments: dict[str, Any]) -> str:
 def _stepped(trial: Trial, call: Call) -> str:
     """What `scheduler.step` is told."""
     told = ["next(metrics)"] if call.metrics else []
+    if trial.training.told:
+        told.append("*told[update]")
     if trial.training.stepping == "epoch":
         length = trial.training.steps_per_epoch if call.per_epoch else 1
         told.append("update + 1" if length == 1 else f"(update + 1) // {length}")

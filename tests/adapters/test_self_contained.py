@@ -34,7 +34,7 @@ def test_it_is_python_3_8(name):
 def test_the_harness_never_imports_a_framework():
     package = Path(adapters.__file__).parent.parent
     for path in package.rglob("*.py"):
-        if path in SOURCES.values():
+        if path in SOURCES.values() or path.parent.name == "drivers":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = []

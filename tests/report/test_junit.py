@@ -98,6 +98,11 @@ def test_a_test_case_is_named_after_its_trial():
     assert case.time == 0.25
 
 
+def test_a_test_case_says_where_its_case_is_written():
+    attributes = only(read_back(judgement()))._elem.attrib
+    assert (attributes["file"], attributes["line"]) == ("cases/made.yaml", "3")
+
+
 def test_what_a_framework_printed_is_kept():
     assert only(read_back(judgement(printed="a < b & c\n"))).system_out == "a < b & c\n"
 

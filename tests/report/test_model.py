@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,7 @@ def test_an_unknown_field_is_refused_by_the_schema():
 
 def test_a_run_without_a_fault_is_told_in_full():
     content = written(judgement(), judgement(api=CELL))
-    assert content["format"] == "2.0"
+    assert content["format"] == "2.1"
     assert content["suite"]["name"] == "lr-schedule-conformance"
     assert content["started"] == "2026-11-23T12:00:00+00:00"
     assert content["seconds"] == 1.5
@@ -118,6 +120,7 @@ def test_a_run_without_a_fault_is_told_in_full():
         "steps": [0, 1, 2, 3],
         "reference": HALVES,
         "expected": HALVES,
+        "digest": sha256(struct.pack("<4d", *HALVES)).hexdigest()[:16],
     }
 
 
@@ -140,6 +143,8 @@ def test_a_trial_is_told_in_full():
         "greatest_budget_share": {"value": 0.0, "step": 0},
         "greatest_error_from_best": {"value": 0.0, "step": 0},
         "observed": HALVES,
+        "digest": sha256(struct.pack("<4d", *HALVES)).hexdigest()[:16],
+        "ulp_errors": [0.0, 0.0],
     }
     assert entry["sequences"][0] == sequence
     assert entry["sequences"][1]["name"] == "applied"
@@ -177,6 +182,16 @@ def test_a_trial_is_told_in_full():
         "command": "conform explain halves torch.optim.lr_scheduler.ExponentialLR "
         "--target torch/cpu/eager",
     }
+
+
+def test_errors_have_their_signs_and_a_digest_changes_with_any_bit():
+    up, down = [np.nextafter(HALVES[2], goal) for goal in (1, 0)]
+    entries = [
+        written(judgement(rates=[*HALVES[:2], rate, HALVES[3]]))["trials"][0]["sequences"][0]
+        for rate in (HALVES[2], up, down)
+    ]
+    assert [entry["ulp_errors"] for entry in entries] == [[0, 0], [0, 1], [-0.5, 0]]
+    assert len({entry["digest"] for entry in entries}) == 3
 
 
 def test_how_a_schedule_is_advanced_is_told():

@@ -22,8 +22,8 @@ from making import (
 
 from harness.plan import Environment, Skip
 from harness.report import summary
-from harness.report.model import from_run
-from harness.report.summary import MAX_FAILURES, sentence
+from harness.report.model import ChangeEntry, ChangesEntry, from_run
+from harness.report.summary import MAX_CHANGES, MAX_FAILURES, sentence
 from harness.verdict import Verdict
 
 
@@ -152,3 +152,42 @@ def test_a_long_reason_is_cut_and_an_escape_is_not_cut_in_two():
         reason = cells(line)[2]
         assert not re.search(r"&(?!lt;|gt;|amp;)", reason), reason[-10:]
         assert not re.search(r"(?<!\\)(\\\\)*\\$", reason)
+
+
+def changed(*changes, text="<b>x</b> {}"):
+    """A summary of a run with these changes, each of which is a kind and whether it fails."""
+    entries = [
+        ChangeEntry(
+            kind=kind, subject=f"a|b {n}", text=text.format(n), file=None, line=None, fails=bad
+        )
+        for n, (kind, bad) in enumerate(changes)
+    ]
+    report = from_run(run_of(judgement())).model_copy(
+        update={"changes": ChangesEntry(baseline="reports/baseline.json", changes=entries)}
+    )
+    return summary.render(report)
+
+
+def test_what_changed_is_told_with_what_fails_first():
+    text = changed(("moved", False), ("moved", False), ("lost trial", True))
+    lines = text.splitlines()
+    start = lines.index("## Changed since reports/baseline.json")
+    assert lines[start + 2] == "moved 2, lost trial 1."
+    assert cells(lines[start + 6]) == ["**lost trial**", "a\\|b 2", "&lt;b&gt;x&lt;/b&gt; 2"]
+    assert [cells(line)[0] for line in lines[start + 7 :]] == ["moved", "moved"]
+
+
+def test_changes_that_are_alike_are_one_row():
+    lines = changed(*[("lost trial", True)] * 900, ("moved", False), text="gone").splitlines()
+    assert [cells(line)[1] for line in lines[-2:]] == ["a\\|b 0 and 899 more", "a\\|b 900"]
+
+
+def test_a_run_as_the_baseline_says_so_in_a_line_and_one_without_says_nothing():
+    assert changed().endswith("\nNothing changed since reports/baseline.json.\n")
+    assert "baseline" not in rendered(judgement())
+
+
+def test_many_changes_are_counted_and_the_first_are_shown():
+    lines = changed(*[("moved", False)] * (MAX_CHANGES + 2)).splitlines()
+    assert sum(line.startswith("| moved |") for line in lines) == MAX_CHANGES
+    assert lines[-1] == "… and 2 more, in report.json."

@@ -18,7 +18,14 @@ from harness.errors import ConformError, ReportUnwritable
 from harness.report import FILES, ensure_writable, write
 from harness.report.model import from_run
 
-NAMES = {"report.json", "index.html", "junit.xml", "summary.md"}
+NAMES = {
+    "report.json",
+    "index.html",
+    "junit.xml",
+    "ctrf-report.json",
+    "summary.md",
+    "badge.json",
+}
 
 
 def report(rates=HALVES, **fields):
@@ -34,11 +41,11 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_the_four_files_of_a_report_are_written(tmp_path):
+def test_every_file_of_a_report_is_written(tmp_path):
     write(GOOD, tmp_path / "reports" / "latest")
     files = content(tmp_path / "reports" / "latest")
     assert set(files) == NAMES == set(FILES)
-    assert json.loads(files["report.json"])["format"] == "2.0"
+    assert json.loads(files["report.json"])["format"] == "2.1"
     assert files["summary.md"].decode() == FILES["summary.md"](GOOD)
     assert files["junit.xml"].decode() == FILES["junit.xml"](GOOD)
     assert files["index.html"].lstrip().lower().startswith(b"<!doctype html")
@@ -79,7 +86,7 @@ def test_a_format_that_cannot_be_drawn_leaves_the_report_before(tmp_path, monkey
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("after", range(len(NAMES)))
 def test_a_full_disk_leaves_the_report_before_and_nothing_beside_it(tmp_path, monkeypatch, after):
     write(GOOD, tmp_path)
     before = content(tmp_path)
@@ -96,7 +103,7 @@ def test_a_full_disk_leaves_the_report_before_and_nothing_beside_it(tmp_path, mo
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("after", range(len(NAMES)))
 def test_an_interruption_while_writing_leaves_the_report_before(tmp_path, monkeypatch, after):
     write(GOOD, tmp_path)
     before = content(tmp_path)

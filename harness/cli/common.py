@@ -1,0 +1,118 @@
+"""What several commands share: options, exit codes, and where cases come from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness import listing
+from harness.case import Case
+from harness.errors import BaselineUnusable, UnknownName
+from harness.load import Loaded, load
+from harness.project import CASES, REPORTS, own_records
+
+if TYPE_CHECKING:
+    from harness.case import Tolerance
+    from harness.report.model import Report
+
+INTERRUPTED = 130
+OWN_FAULT = 70
+EXIT_CODES = """\b
+Exit codes:
+  0    all as expected
+  1    something diverges, is stale, crashed or timed out
+  2    wrong usage, or a case file that cannot be used
+  3    nothing could be run: no framework found
+  70   a fault of the suite itself
+  130  interrupted; the report before is left as it was"""
+
+PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+FAMILIES = click.option("--family", "families", multiple=True, help="Only this family (glob).")
+IMPLEMENTATIONS = click.option(
+    "--implementation",
+    "implementations",
+    multiple=True,
+    help="Only this API: its full name or its last part (glob).",
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def report_folder(what: str, default: str) -> Callable[[F], F]:
+    """The option `--report`: a folder, `what` it is for, and which it is where none is named."""
+    return click.option(
+        "--report",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        help=f"{what}  [default: {default}]",
+    )
+
+
+def tolerances(command: F) -> F:
+    """The options that let another error pass than what two correct implementations may have."""
+    for name, what in (
+        ("--max-ulp", "The same, in ULP."),
+        ("--atol", "The same, absolute."),
+        ("--rtol", "Let this relative error pass instead."),
+    ):
+        command = click.option(name, type=click.FloatRange(min=0), help=what)(command)
+    return command
+
+
+def tolerance(rtol: float | None, atol: float | None, max_ulp: float | None) -> Tolerance | None:
+    """What these options ask for."""
+    from harness.case import Tolerance
+
+    asked = [value for value in (rtol, atol, max_ulp) if value is not None]
+    if not asked:
+        return None
+    if not all(map(math.isfinite, asked)):
+        raise click.UsageError("--rtol, --atol and --max-ulp are finite numbers")
+    return Tolerance(rtol=rtol, atol=atol, ulp=max_ulp, reason="asked for on the command line")
+
+
+def load_cases(paths: tuple[Path, ...]) -> Loaded:
+    """The cases below `paths`, the suite's own if there are none, with the suite's records."""
+    places = paths or (CASES,)
+    loaded = load(places)
+    return Loaded(loaded.cases, (*loaded.known_divergences, *own_records(besides=places)))
+
+
+def with_changes(report: Report) -> Report:
+    """A report on the whole suite with what changed since the baseline, if there is one.
+
+    A baseline that is damaged costs a warning.
+    """
+    from harness import gate
+
+    try:
+        changes = gate.since(report, REPORTS / "baseline.json")
+    except BaselineUnusable as error:
+        click.echo(f"warning: the report says nothing of changes: {error}", err=True)
+        return report
+    return report.model_copy(update={"changes": changes})
+
+
+def find_case(loaded: Loaded, name: str) -> Case:
+    """The one case of that name, which may be a glob.
+
+    Raises:
+        UnknownName: no case fits, or several do.
+    """
+    names = {case.name: case for case in loaded.cases}
+    fitting = [name] if name in names else [known for known in names if fnmatchcase(known, name)]
+    if len(fitting) != 1:
+        raise UnknownName("case", name, names)
+    return names[fitting[0]]
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """A table, or the same as JSON."""
+    click.echo(json.dumps(rows, indent=1) if as_json else listing.table(rows))

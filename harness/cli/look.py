@@ -1,0 +1,120 @@
+"""The commands that run no trial: check, list, explain, doctor, schema, document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness import listing
+from harness.cli.common import JSON, PATHS, find_case, load_cases, print_rows
+from harness.consistency import inconsistencies
+from harness.load import check, load
+from harness.project import CASES
+
+
+@click.command("check")
+@PATHS
+def check_cases(paths: tuple[Path, ...]) -> None:
+    """Validate the case files below each PATH, without starting any framework."""
+    places = paths or (CASES,)
+    loaded, problems = check(places)
+    # A part of the suite, or what is left of it beside bad files, need not hold every case that
+    # the records speak of.
+    whole = not problems and any(CASES.resolve().is_relative_to(p.resolve()) for p in places)
+    problems += inconsistencies(loaded, loaded.known_divergences if whole else ())
+    if problems:
+        for problem in sorted(problems):
+            click.echo(str(problem))
+        click.echo(listing.counted(len(problems), "problem"), err=True)
+        sys.exit(2)
+    cases = listing.counted(len(loaded.cases), "case")
+    divergences = listing.counted(len(loaded.known_divergences), "known divergence")
+    click.echo(f"valid: {cases}, {divergences}")
+
+
+@click.group("list")
+def list_() -> None:
+    """List cases, implementations or targets."""
+
+
+@list_.command("cases")
+@PATHS
+@JSON
+def list_cases(paths: tuple[Path, ...], as_json: bool) -> None:
+    """The cases below each PATH."""
+    print_rows(listing.cases(load_cases(paths)), as_json)
+
+
+@list_.command("implementations")
+@JSON
+def list_implementations(as_json: bool) -> None:
+    """Every API that the catalogue knows, and how each family's parameters map to it."""
+    rows = listing.implementations()
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        click.echo(listing.implementations_text(rows))
+
+
+@list_.command("targets")
+@JSON
+def list_targets(as_json: bool) -> None:
+    """Every environment, device and mode that trials can run on here."""
+    print_rows(listing.targets(), as_json)
+
+
+@click.command()
+@click.argument("case")
+@click.argument("implementation", required=False)
+@click.option("--target", default="*", help="Only this target, such as 'mindspore/*/graph'.")
+@click.option("--script", is_flag=True, help="Print the reproducer and nothing else.")
+@click.option(
+    "--cases",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the case is, if not among the suite's own.",
+)
+def explain(
+    case: str, implementation: str | None, target: str, script: bool, paths: tuple[Path, ...]
+) -> None:
+    """Show how CASE goes on each implementation: the calls, step by step, and a reproducer."""
+    from harness import explanation
+
+    loaded = load_cases(paths)
+    out = Console(highlight=False, soft_wrap=True)
+    explanation.explain(find_case(loaded, case), loaded, implementation, target, script, out)
+
+
+@click.command()
+def doctor() -> None:
+    """Say what is installed here, what works, and what is known not to."""
+    from harness import doctor as checks
+
+    sys.exit(0 if checks.examine(Console(highlight=False)) else 3)
+
+
+@click.command()
+@click.argument("which", type=click.Choice(["case", "report", "comparison"]))
+def schema(which: str) -> None:
+    """Print the JSON Schema of a case file, of report.json or of comparison.json."""
+    if which == "case":
+        from harness.load import schema_text
+    elif which == "comparison":
+        from harness.traces.document import schema_text
+    else:
+        from harness.report.model import schema_text
+    click.echo(schema_text(), nl=False)
+
+
+@click.command()
+@click.argument("which", type=click.Choice(["coverage", "findings", "mapping"]))
+def document(which: str) -> None:
+    """Print a document that is made from the cases: what docs/ keeps."""
+    from harness import documents
+
+    click.echo(documents.text(which, load((CASES,))), nl=False)

@@ -1,0 +1,84 @@
+"""Two training scripts, run side by side, and their learning rates compared update by update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.case import Tolerance
+from harness.traces.comparing import Comparison, PairVerdict, compare
+from harness.traces.trace import Trace
+from harness.verification.running import TIME_LIMIT, Running, Training, both
+from harness.verification.side import FUNCTION, Side, side
+
+__all__ = ["FUNCTION", "TIME_LIMIT", "Side", "Training", "Verification", "side", "verify"]
+
+FIRST_LOOK = 1000
+"""Updates after which both are compared for the first time; the next time at twice as many."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of two scripts.
+
+    `stepped` says how the schedule of each is driven, in words; `stopped_early` whether the rest
+    was not run because they differ already.
+    """
+
+    sides: tuple[Side, Side]
+    traces: tuple[Trace, Trace]
+    comparison: Comparison
+    stepped: tuple[str, str]
+    stopped_early: bool = False
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def verify(
+    sides: tuple[Side, Side],
+    training: Training,
+    time_limit: float = TIME_LIMIT,
+    tolerance: Tolerance | None = None,
+    fail_fast: bool = False,
+    on_progress: Callable[[int, int], None] = _ignore,
+    on_look: Callable[[int, Comparison], None] = _ignore,
+) -> Verification:
+    """Run both to the end, and compare them; by default within what correct ones may be apart.
+
+    `on_progress` is told how many updates each has made, `on_look` what a comparison of the first
+    updates says while both go on.
+
+    Raises:
+        ScriptUnusable: one of them cannot be run.
+        NothingToRun: an interpreter is not there, or lacks its framework.
+    """
+    next_look = FIRST_LOOK
+    for one, other in both(sides, training, time_limit):
+        on_progress(one.updates, other.updates)
+        updates = min(one.updates, other.updates)
+        if updates >= next_look and (one.is_running or other.is_running):
+            traces = (one.trace(updates), other.trace(updates))
+            comparison = compare(*traces, tolerance=tolerance, explain=False)
+            on_look(updates, comparison)
+            next_look = 2 * updates
+            if fail_fast and comparison.verdict is PairVerdict.DIFFER:
+                comparison = compare(*traces, tolerance=tolerance)
+                return _verification(one, other, traces, comparison, stopped_early=True)
+        elif not (one.is_running or other.is_running):
+            traces = (one.trace(), other.trace())
+            return _verification(one, other, traces, compare(*traces, tolerance=tolerance))
+    raise AssertionError("the last turn is the one with nothing running")  # pragma: no cover
+
+
+def _verification(
+    one: Running,
+    other: Running,
+    traces: tuple[Trace, Trace],
+    comparison: Comparison,
+    stopped_early: bool = False,
+) -> Verification:
+    return Verification(
+        (one.side, other.side), traces, comparison, (one.stepped(), other.stepped()), stopped_early
+    )

@@ -1,0 +1,386 @@
+"""A MindSpore training without a model: the user's optimizer or rates, one weight a group."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+import driver
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.nn.learning_rate_schedule import LearningRateSchedule
+
+try:
+    from mindspore.experimental.optim import Optimizer as Experimental
+except ImportError:  # before 2.1
+    Experimental = None
+
+TRIED = 5
+"""Updates for which a schedule of the script's own has to be alike in a graph and outside."""
+UNDER_WAY = 200
+"""Updates whose values are fetched together; each fetch waits for the device."""
+
+
+class Constructions:
+    """How each optimizer was constructed, and what is put in place of its parameters.
+
+    An optimizer is given one weight a group in place of the parameters of a model. A second one of
+    the same class and arguments has the rate 1 throughout: what it moves its weight by tells what
+    the optimizer does beside multiplying by the rate.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Any, ...]] = {}
+        self._unit = False
+
+    def watch(self, base: Any, change: Callable[..., Any]) -> None:
+        """Keep the arguments of every optimizer that derives from `base`, and `change` them."""
+        constructor, outer = base.__init__, self
+
+        def remembering(cls: Any, *arguments: Any, **named: Any) -> Any:
+            made = super(base, cls).__new__(cls)
+            outer._made[id(made)] = (made, arguments, named)
+            return made
+
+        def constructed(self: Any, *arguments: Any, **named: Any) -> None:
+            constructor(self, **change(outer._unit, arguments, named))
+
+        base.__new__ = staticmethod(remembering)
+        base.__init__ = constructed
+
+    def with_rate_1(self, optimizer: Any) -> Any:
+        """Its second, whose parameters have names of their own."""
+        _, arguments, named = self._made[id(optimizer)]
+        self._unit = True
+        try:
+            unit = type(optimizer)(*arguments, **named)
+        finally:
+            self._unit = False
+        for parameter in [*unit.get_parameters(), *getattr(unit, "lrs", [])]:
+            parameter.name = "unit." + parameter.name
+        return unit
+
+
+CONSTRUCTIONS = Constructions()
+
+
+def prepare() -> None:
+    """Watch the optimizers that the script is about to construct."""
+    CONSTRUCTIONS.watch(nn.Optimizer, _changed)
+    if Experimental is not None:
+        CONSTRUCTIONS.watch(Experimental, _changed_experimental)
+
+
+def _changed(unit: bool, arguments: Any, named: Any) -> Any:
+    """The arguments of `nn.Optimizer(learning_rate, parameters, ...)`."""
+    places = ("learning_rate", "parameters", "weight_decay", "loss_scale")
+    named = dict(zip(places, arguments), **named)
+    named["parameters"] = _on_weights(named["parameters"], unit)
+    if unit:
+        named["learning_rate"] = 1.0
+    return named
+
+
+def _changed_experimental(unit: bool, arguments: Any, named: Any) -> Any:
+    """The arguments of `experimental.optim.Optimizer(params, defaults)`."""
+    named = dict(zip(("params", "defaults"), arguments), **named)
+    named["params"] = _on_weights(named["params"], unit)
+    if unit:
+        named["defaults"] = dict(named["defaults"], lr=1.0)
+    return named
+
+
+def _on_weights(parameters: Any, unit: bool) -> list[Any]:
+    given = list(parameters)
+    if not given or not isinstance(given[0], dict):
+        return [_weight(0)] if given else given
+    groups = [dict(group) for group in given if "params" in group]
+    for number, group in enumerate(groups):
+        group["params"] = [_weight(number)]
+        if unit:
+            group.pop("lr", None)
+    return groups
+
+
+def _weight(number: int) -> Any:
+    return Parameter(Tensor(np.zeros(1, dtype=np.float32)), name="weight_%d" % number)
+
+
+class Training:
+    """What `build` returned, stepped update by update.
+
+    Before each update the weights are put to 0, and what the optimizer remembers (its moments) to
+    what it was at first. So a gradient of 1 moves a weight by the rate times a number that does not
+    depend on the rate, and by which the weight of the second optimizer moves.
+    """
+
+    def __init__(self, returned: Any, request: dict[str, Any], recording: Any) -> None:
+        self.request, self.recording = request, recording
+        self.made, self.listed = _made(returned, request)
+        self.optimizer = self.made.optimizer
+        self.experimental = Experimental is not None and isinstance(self.optimizer, Experimental)
+        self.listed_from = 0
+        self.weights = list(self.optimizer.parameters)
+        self.gradients = tuple(Tensor(np.ones(1, dtype=np.float32)) for _ in self.weights)
+        self.graph = self._mode() == "graph"
+        self.done = 0
+        self.unit: Any = None
+        if request["applied"]:
+            try:
+                self.unit = CONSTRUCTIONS.with_rate_1(self.optimizer)
+            except Exception as error:
+                self._say_not_applied(error)
+        self.fresh, self.runs_optimizer = True, True
+        self.under_way: list[Any] = []
+        self.rates: list[float] = []
+        self.step_once = self._step_function()
+
+    def _say_not_applied(self, error: Exception) -> None:
+        self.recording.note("applied rates were not observed: %s" % driver.in_short(error))
+
+    def _mode(self) -> str:
+        """As asked, and a graph where nothing was; but a graph keeps a rate that is a number."""
+        if self.experimental and any(
+            not isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups
+        ):
+            return "pynative"
+        return self.request["mode"] or "graph"
+
+    @property
+    def has_parts_of_its_own(self) -> bool:
+        """Whether the optimizer or a schedule is of a class that is not the framework's."""
+        parts = [self.optimizer, *(cell for _, cell in self.optimizer.cells_and_names())]
+        return not all(type(part).__module__.startswith("mindspore.") for part in parts)
+
+    def description(self) -> dict[str, Any]:
+        """What it is, for the head of a trace."""
+        schedule = [type(s).__name__ for s in self.made.schedulers]
+        rates = getattr(self.optimizer, "learning_rate", None)
+        for cell in rates if isinstance(rates, (list, nn.CellList)) else [rates]:
+            if isinstance(cell, LearningRateSchedule):
+                name = type(cell).__name__
+                known = {"_IteratorLearningRate": "list", "_ConvertToCell": "number"}
+                schedule.append(known.get(name, name))
+        return {
+            "framework": "mindspore",
+            "version": ms.__version__,
+            "device": str(ms.get_context("device_target")).lower(),
+            "mode": "graph" if self.graph else "pynative",
+            "optimizer": type(self.optimizer).__name__,
+            "schedulers": schedule,
+            "per": self.made.per,
+            "groups": len(self.weights),
+            "reported": "float64" if self.listed is not None else "float32",
+            "applied": "float32",
+        }
+
+    def update(self) -> None:
+        """One update: the rates that the optimizer says, and by how much the weights move."""
+        if self.experimental and not self.rates:
+            self.rates = [_number(group["lr"]) for group in self.optimizer.param_groups]
+        values = self._values()
+        self.fresh = False
+        self.under_way.append((self.done, self.rates, values))
+        self.done += 1
+        if not self.graph or len(self.under_way) >= UNDER_WAY:
+            self.settle()
+
+    def _values(self) -> Any:
+        """What one update shows."""
+        try:
+            return self.step_once(self.gradients)
+        except Exception as error:
+            self.settle()
+            if not self.fresh or not self.runs_optimizer:
+                raise
+            self._say_not_applied(error)
+        # An operator that this device lacks, say. Which rate is due, the optimizer can still tell.
+        self.unit, self.runs_optimizer = None, False
+        self.step_once = self._step_function()
+        return self.step_once(self.gradients)
+
+    def _step_function(self) -> Callable[[Any], Any]:
+        """What makes one update, and gives all that is seen of it as one Tensor."""
+        optimizer, unit, weights = self.optimizer, self.unit, self.weights
+        units = list(unit.parameters) if unit is not None else []
+        asks = not self.experimental
+        many = bool(getattr(optimizer, "is_group_lr", False))
+        count = len(weights)
+        state = [*_state(optimizer), *_state(unit)] if units else []
+        runs_optimizer, counts = self.runs_optimizer, hasattr(optimizer, "global_step")
+        one_more = Tensor([1], ms.int32)
+
+        def step_once(gradients: Any) -> Any:
+            values: tuple[Any, ...] = ()
+            if asks:
+                rate = optimizer.get_lr()
+                for number in range(count):
+                    one = rate[number] if many else rate
+                    values += (one.reshape((1,)),)
+            if runs_optimizer:
+                optimizer(gradients)
+            elif counts:
+                ops.assign_add(optimizer.global_step, one_more)
+            if units:
+                unit(gradients)
+                for weight in weights:
+                    values += (weight + 0,)
+                for weight in units:
+                    values += (weight + 0,)
+                for weight in weights:
+                    ops.assign(weight, ops.zeros_like(weight))
+                for weight in units:
+                    ops.assign(weight, ops.zeros_like(weight))
+                for parameter, initial in state:
+                    ops.assign(parameter, initial + 0)
+            return ops.concat(values) if values else gradients[0]
+
+        return ms.jit(step_once) if self.graph else step_once
+
+    def settle(self) -> None:
+        """Fetch what is under way, and hand it on."""
+        under_way, self.under_way = self.under_way, []
+        count = len(self.weights)
+        for update, held, tensor in under_way:
+            values = tensor.asnumpy()
+            rates = held if self.experimental else values[:count]
+            moved = values if self.experimental else values[count:]
+            if self.listed is not None:
+                rates = [self.listed[update - self.listed_from]]
+            seen = {_name("reported", n): [float(rate)] for n, rate in enumerate(rates)}
+            if self.unit is not None:
+                with np.errstate(all="ignore"):
+                    applied = moved[:count] / moved[count:]
+                seen.update({_name("applied", n): [float(r)] for n, r in enumerate(applied)})
+            self.recording.add(seen)
+
+    def first(self, count: int) -> Any:
+        """What the first `count` updates show, whether in a graph or outside; for a trial only."""
+        values = []
+        for _ in range(min(count, self.request["steps"])):
+            try:
+                values.append(self.step_once(self.gradients).asnumpy())
+            except Exception:
+                values.append(np.full_like(values[0], np.nan) if values else np.zeros(0))
+        return np.array(values)
+
+    def advance(self, done: int, steps_per_epoch: int) -> None:
+        """Step the schedulers that are due, which the optimizers of `nn` do without."""
+        if self.made.advance(done, steps_per_epoch):
+            self.rates = []
+
+    def resumed(self, script: Any, step: int) -> Training:
+        """Another training that goes on from this one's state, as through a checkpoint file."""
+        old = self.made
+        other = Training(script.build(step), self.request, self.recording)
+        new = other.made
+        driver.check_is_another(old.optimizer, new.optimizer)
+        new.stepped, other.done = list(old.stepped), self.done
+        if script.resumes_by_itself:
+            other.listed_from = step
+            return other
+        if new.load is not None and old.save is not None:
+            new.load(old.save())
+        elif self.experimental:
+            raise driver.Unusable(
+                "schedulers of mindspore.experimental have no state to save: to resume at update "
+                "%d, let build take `start_step`, or return a mapping with 'save' and 'load'" % step
+            )
+        else:
+            path = os.path.join(self.recording.folder, "optimizer.ckpt")
+            ms.save_checkpoint(old.optimizer, path)
+            ms.load_param_into_net(new.optimizer, ms.load_checkpoint(path))
+            os.remove(path)
+        if other.unit is not None and hasattr(other.unit, "global_step"):
+            ops.assign(other.unit.global_step, Tensor(new.optimizer.global_step.asnumpy()))
+        return other
+
+
+def begin(script: Any, request: dict[str, Any], recording: Any) -> Training:
+    """The training; in a graph, unless a schedule of the script's own has other rates there.
+
+    A script that sets no mode runs its schedule outside of a graph, where it may do what a graph
+    does once and never again. Outside of a graph an update takes ten times as long.
+    """
+    training = Training(script.build(), request, recording)
+    settled = request["mode"] is not None or not training.graph or not training.has_parts_of_its_own
+    if settled or ms.get_context("mode") == ms.GRAPH_MODE:
+        return training
+    other = script.build()
+    outside = Training(other, dict(request, mode="pynative"), recording)
+    if outside.optimizer is not training.optimizer:
+        inside = Training(script.build(), request, recording)
+        if np.array_equal(inside.first(TRIED), outside.first(TRIED), equal_nan=True):
+            return training
+        recording.note(
+            "the rates were observed outside of a graph (PyNative mode): in a graph they are others"
+        )
+    return Training(script.build(), dict(request, mode="pynative"), recording)
+
+
+def _made(returned: Any, request: dict[str, Any]) -> tuple[Any, Any]:
+    """The parts of what `build` returned; and its rates, where it is a list of them alone."""
+    if _is_list_of_rates(returned):
+        returned = {"learning_rate": list(returned)}
+    parts, options = driver.parts_of(returned)
+    bases = (nn.Optimizer,) if Experimental is None else (nn.Optimizer, Experimental)
+    optimizers = [part for part in parts if isinstance(part, bases)]
+    schedulers = [part for part in parts if driver.is_scheduler(part)]
+    rates = [part for part in parts if isinstance(part, LearningRateSchedule) or _rates(part)]
+    listed = None
+    if not optimizers and len(rates) == 1:
+        listed = None if isinstance(rates[0], LearningRateSchedule) else _rates(rates[0])
+        optimizers = [nn.SGD([_weight(0)], listed or rates[0])]
+    if len(optimizers) != 1:
+        raise driver.Unusable(
+            "build returned %s; an optimizer was due, or a list of rates, or a "
+            "LearningRateSchedule, or a tuple of an optimizer and its schedulers, or a mapping "
+            "with 'optimizer' and 'scheduler'" % driver.types_of(parts)
+        )
+    per = driver.with_per(options, schedulers, request["stepping"])
+    return driver.Made(optimizers[0], schedulers, per), listed
+
+
+def _state(optimizer: Any) -> list[tuple[Any, Any]]:
+    """What an optimizer carries from update to update beside its step and its rate, as it is now.
+
+    A schedule's own Parameters are not of that.
+    """
+    cells = [cell for _, cell in optimizer.cells_and_names()]
+    schedules = [cell for cell in cells if isinstance(cell, LearningRateSchedule)]
+    kept = [p for cell in schedules for p in cell.get_parameters()]
+    kept += [*optimizer.parameters, *getattr(optimizer, "lrs", [])]
+    names = {parameter.name for parameter in kept}
+    return [
+        (parameter, Tensor(parameter.asnumpy()))
+        for parameter in optimizer.get_parameters()
+        if parameter.name not in names
+        and not parameter.name.endswith("global_step")
+        and "learning_rate" not in parameter.name
+    ]
+
+
+def _is_list_of_rates(returned: Any) -> bool:
+    return isinstance(returned, tuple) and bool(_rates(list(returned)))
+
+
+def _rates(value: Any) -> list[float]:
+    """A list, array or Tensor of numbers as floats; empty where it is none."""
+    if isinstance(value, Tensor):
+        value = value.asnumpy()
+    if isinstance(value, np.ndarray):
+        value = list(value.ravel())
+    if not isinstance(value, list) or not value:
+        return []
+    if not all(isinstance(rate, (int, float, np.number)) for rate in value):
+        return []
+    return [float(rate) for rate in value]
+
+
+def _number(rate: Any) -> float:
+    return float(rate.asnumpy()) if isinstance(rate, Tensor) else float(rate)
+
+
+def _name(kind: str, number: int) -> str:
+    return "%s %d" % (kind, number) if number else kind

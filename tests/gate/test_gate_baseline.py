@@ -1,0 +1,161 @@
+"""reports/baseline.json: small, the same from the same run, and refused when it is damaged."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from gating import UP, judgement, report
+from hypothesis import given, strategies as st
+from making import (
+    CELL,
+    HALVES,
+    MINDSPORE,
+    TORCH,
+    judged,
+    record,
+    schedule_case,
+    signature,
+    skipped,
+    surface_case,
+    trial,
+)
+
+from harness.errors import BaselineUnusable, NoBaseline
+from harness.gate import baseline_of, read, text, write
+from harness.gate.baseline import rounded_down, rounded_up
+from harness.plan import Environment, Skip
+from harness.verdict import Verdict
+
+HALVING_ID = "halves::torch.optim.lr_scheduler.ExponentialLR::torch/cpu/eager"
+
+
+def skip(verdict, name="halves"):
+    return judged(skipped(schedule_case(name=name), Skip(verdict, "because")), None)
+
+
+def test_every_environment_case_and_trial_stands_on_a_line_of_its_own():
+    made = report(judgement(UP), judgement(name="before", api=CELL))
+    lines = text(baseline_of(made)).splitlines()
+    digests = [sequence.digest for sequence in made.trials[0].sequences]
+    assert lines == [
+        "{",
+        '"format": 1,',
+        '"full": false,',
+        '"environments": {',
+        '"mindspore": {"mindspore": "2.10.0", "numpy": "1.26.4"},',
+        '"torch": {"numpy": "1.26.4", "torch": "2.13.0"}',
+        "},",
+        '"cases": {',
+        '"cases/made.yaml": {',
+        f'"before": "{made.cases[1].digest}",',
+        f'"halves": "{made.cases[0].digest}"',
+        "}",
+        "},",
+        '"trials": {',
+        '"before::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph": {"verdict": "conforms", '
+        f'"sequences": {{"applied": ["{made.trials[1].sequences[0].digest}", 0, 0], '
+        f'"reported": ["{made.trials[1].sequences[0].digest}", 0, 0]}}}},',
+        f'"{HALVING_ID}": {{"verdict": "conforms", "sequences": {{"applied": ["{digests[1]}", 0, 1]'
+        f', "reported": ["{digests[0]}", 0, 1]}}}}',
+        "}",
+        "}",
+    ]
+
+
+def test_it_is_the_same_however_the_run_went(tmp_path):
+    one, two = judgement(), judgement(UP, name="other")
+    write(baseline_of(report(one, two, seconds=1.0)), tmp_path / "a.json")
+    other = report(two, one, seconds=2.0, environments=(MINDSPORE, TORCH), incidents=("died",))
+    write(baseline_of(other), tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_it_is_read_back_as_it_was_written(tmp_path):
+    made = baseline_of(
+        report(
+            judgement(UP),
+            judgement([0.5] * 4, record(), name="halves", api=CELL),
+            judgement([0.5] * 4, record(cases=["recorded"]), name="recorded"),
+            judgement([0.5, math.inf, math.nan, 0.0], name="leaves the range"),
+            skip(Verdict.UNSUPPORTED, "skipped"),
+            judged(trial(surface_case({"lacks": ["verbose"]})), signature("self")),
+        )
+    )
+    write(made, tmp_path / "baseline.json")
+    assert read(tmp_path / "baseline.json") == made
+    assert made.trials["recorded" + HALVING_ID[6:]].known_divergence == "stands still"
+    assert len(made.trials["leaves the range" + HALVING_ID[6:]].sequences["reported"]) == 1
+
+
+def test_an_environment_that_was_not_run_is_left_out():
+    lost = Environment("mindspore", "mindspore", failure="not installed")
+    assert set(baseline_of(report(judgement(), environments=(TORCH, lost))).environments) == {
+        "torch"
+    }
+
+
+def test_no_path_of_this_machine_gets_in():
+    made = report(judgement())
+    elsewhere = made.cases[0].model_copy(update={"file": "/home/somebody/cases/a.yaml"})
+    assert set(baseline_of(made.model_copy(update={"cases": [elsewhere]})).cases) == {"a.yaml"}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_errors_are_rounded_away_from_what_lies_between(value):
+    down, up = rounded_down(value), rounded_up(value)
+    assert down <= value <= up or math.isinf(up) or math.isinf(down)
+    assert math.isclose(down, value, rel_tol=1e-5, abs_tol=1e-300) or math.isinf(down)
+
+
+def test_a_baseline_that_is_not_there_is_told_with_the_remedy(tmp_path):
+    with pytest.raises(NoBaseline, match=r"no baseline .*b\.json.*: conform baseline update"):
+        read(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "telling"),
+    [
+        (b"", "is no JSON"),
+        (b'{"format": 1, "full": fa', "is no JSON"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"[]", "is no baseline"),
+        (b'{"format": 2, "something": []}', "has the format 2, and this suite reads 1"),
+        (b'{"format": 1}', "is no baseline: full: Field required"),
+        (
+            b'{"format": 1, "full": false, "environments": {}, "cases": {}, '
+            b'"trials": {"a": {"verdict": "fine"}}}',
+            "is no baseline: trials: a: verdict: ",
+        ),
+        (
+            b'{"format": 1, "full": false, "environments": {}, "cases": {}, '
+            b'"trials": {"a": {"verdict": "conforms"}}}',
+            "is no baseline: trials: Value error, 'a' is no trial",
+        ),
+    ],
+)
+def test_a_damaged_baseline_is_refused_with_file_and_reason(content, telling, tmp_path):
+    (tmp_path / "b.json").write_bytes(content)
+    with pytest.raises(BaselineUnusable) as error:
+        read(tmp_path / "b.json")
+    assert f"{tmp_path / 'b.json'} {telling}" in str(error.value)
+    assert "conform baseline update" in str(error.value)
+
+
+def test_a_folder_in_its_place_is_said(tmp_path):
+    (tmp_path / "b.json").mkdir()
+    with pytest.raises(BaselineUnusable, match="cannot be read: Is a directory"):
+        read(tmp_path / "b.json")
+    with pytest.raises(BaselineUnusable, match="cannot be written: "):
+        write(baseline_of(report(judgement())), tmp_path / "b.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_text_of_any_kind_survives(tmp_path):
+    name = 'a "name"\\ of <script>, 学习率'
+    made = baseline_of(report(judgement(HALVES, name=name)))
+    write(made, tmp_path / "baseline.json")
+    assert read(tmp_path / "baseline.json") == made
+    assert "学习率" in (tmp_path / "baseline.json").read_text(encoding="utf-8")
+    assert json.loads(text(made))["cases"]["cases/made.yaml"].keys() == {name}

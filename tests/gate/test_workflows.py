@@ -1,0 +1,255 @@
+"""The workflows: each `run:` of them, as a shell runs it, on a few small cases."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from harness.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
+OURS = ROOT / ".github" / "workflows" / "conform.yml"
+EXAMPLE = ROOT / "examples" / "ci" / "conform.yml"
+
+# The suite as it is, but for the environment: the tests' own instead of the frameworks here.
+FAKE = """\
+import sys
+sys.path.insert(0, {tests!r})
+import harness.workers
+from test_workers import spec
+harness.workers.default_environments = lambda: [spec()]
+from harness.cli import main
+main()
+"""
+CASES = "format: 1\ncases:\n" + "".join(
+    f"  - name: halves {number}\n"
+    f"    description: The rate halves at every update, {number}.\n"
+    "    source: by hand\n"
+    "    family: exponential\n"
+    "    schedule: {base_lr: 0.5, decay_rate: 0.5, decay_steps: 1}\n"
+    "    steps: 4\n"
+    "    expected: {values: [0.5, 0.25, 0.125, 0.0625]}\n"
+    "    implementations: [torch.optim.lr_scheduler.ExponentialLR]\n"
+    for number in range(5)
+)
+
+
+def jobs(path):
+    return yaml.safe_load(path.read_text())["jobs"]
+
+
+def steps(job):
+    """The steps of a job that are a shell's."""
+    return [step for step in job["steps"] if "run" in step]
+
+
+def commands(path):
+    """Every call of conform in a workflow, by its words."""
+    lines = [
+        line for job in jobs(path).values() for s in steps(job) for line in s["run"].splitlines()
+    ]
+    calls = [line.split() for line in lines if re.match(r"\S*\bconform ", line)]
+    return [[word.strip('"') for word in call[1:]] for call in calls]
+
+
+@pytest.mark.parametrize("path", [OURS, EXAMPLE], ids=lambda path: path.parent.name)
+def test_every_option_that_is_used_is_there(path):
+    assert len(commands(path)) >= 3
+    for words in commands(path):
+        command, rest = found(main, words)
+        known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
+        assert {word for word in rest if word.startswith("--")} <= known, words
+
+
+def found(command, words):
+    """The command that words call, and those of them that are left to it."""
+    if not isinstance(command, click.Group):
+        return command, words
+    _, inner, rest = command.resolve_command(click.Context(command), words)
+    return found(inner, rest)
+
+
+@pytest.mark.parametrize("path", [OURS, EXAMPLE], ids=lambda path: path.parent.name)
+def test_a_workflow_may_only_read_and_ends_by_itself(path):
+    content = yaml.safe_load(path.read_text())
+    assert content["permissions"] == {"contents": "read"}
+    for job in content["jobs"].values():
+        assert 0 < job["timeout-minutes"] <= 60
+        for step in job["steps"]:
+            assert "run" in step or re.fullmatch(r"actions/[a-z-]+@v[0-9]+", step["uses"])
+
+
+def test_no_text_of_a_pull_request_gets_into_a_shell():
+    for path in (OURS, EXAMPLE):
+        for job in jobs(path).values():
+            for step in steps(job):
+                assert set(re.findall(r"\$\{\{(.*?)\}\}", step["run"])) <= {" matrix.shard "}
+
+
+def test_the_targets_of_make_that_are_used_are_there():
+    made = {
+        word
+        for job in jobs(OURS).values()
+        for step in steps(job)
+        for call in re.findall(r"^make (.*)$", step["run"], re.MULTILINE)
+        for word in call.split()
+    }
+    makefile = (ROOT / "Makefile").read_text()
+    assert made == {".venv/.ready", "lint", "types", "check-cases", "test"}
+    for target in made - {".venv/.ready"}:
+        assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
+
+
+class Place:
+    """A checkout on a runner: its files, and a shell in it."""
+
+    def __init__(self, folder, binaries, conform):
+        self.folder, self.binaries = folder, folder / binaries
+        self.binaries.mkdir(parents=True)
+        script = self.binaries / "conform"
+        script.write_text(f"#!{sys.executable}\n{conform}")
+        script.chmod(0o755)
+        (folder / "cases").mkdir()
+
+    def run(self, script, **env):
+        """What GitHub's runner does with a `run:`."""
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PATH": f"{self.binaries}:{os.environ['PATH']}",
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
+                **env,
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    @property
+    def summary(self):
+        return (self.folder / "summary.md").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The suite's own repository with five cases in it, and no framework but the tests' own."""
+    place = Place(tmp_path, ".venv/bin", FAKE.format(tests=str(ROOT / "tests")))
+    shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("*.pyc"))
+    (tmp_path / "cases" / "halves.yaml").write_text(CASES)
+    environment = {"PYTHONPATH": str(tmp_path), "GITHUB_ACTIONS": "", "MODES": ""}
+    code, text = place.run("conform run && conform baseline update", **environment)
+    assert code == 0, text
+    assert "5 trials of 5 cases" in text
+    return place
+
+
+def carried_out(place, mode=""):
+    """The exit codes of our workflow's conform steps, by name, and all that was printed."""
+    codes, texts = {}, []
+    for shard in (1, 2, 3, 4):
+        (step,) = [s for s in steps(jobs(OURS)["run"]) if "--shard" in s["run"]]
+        script = step["run"].replace("${{ matrix.shard }}", str(shard))
+        code, text = place.run(script, PYTHONPATH=str(place.folder), MODES=mode)
+        codes[f"part {shard}"] = code
+        texts.append(text)
+        part = place.folder / "reports" / "parts" / f"part-{shard}"
+        shutil.copytree(place.folder / "reports" / "latest", part)
+    for step in steps(jobs(OURS)["gate"]):
+        if "install" not in step["name"].lower():
+            code, text = place.run(step["run"], PYTHONPATH=str(place.folder))
+            codes[step["name"]] = code
+            texts.append(text)
+    return codes, "".join(texts)
+
+
+def test_our_workflow_passes_where_nothing_changed_in_every_mode_at_night(checkout):
+    codes, text = carried_out(checkout, mode="--full")
+    assert set(codes.values()) == {0}, text
+    assert "gate open: 5 trials as in reports/baseline.json" in text
+    assert "::error" not in text
+    assert "5 trials as expected: conforms 5" in checkout.summary
+    assert (checkout.folder / "reports" / "merged" / "index.html").exists()
+
+
+def test_our_workflow_stops_a_regression_and_says_where_it_is(checkout):
+    file = checkout.folder / "cases" / "halves.yaml"
+    file.write_text(
+        file.read_text().replace("name: halves 4", "name: halves 4\n    steps_per_epoch: 2", 1)
+        + "    arguments: {torch.optim.lr_scheduler.ExponentialLR: {gamma: 0.25}}\n"
+    )
+    codes, text = carried_out(checkout)
+    assert codes["What changed since the baseline"] == 1, text
+    assert sorted(codes.values()) == [0, 0, 0, 0, 0, 1, 1], codes
+    assert re.search(r"^::error file=cases/halves.yaml,line=\d+,title=new divergence::", text, re.M)
+    assert "1 of 5 trials are not as expected" in checkout.summary
+
+
+@pytest.mark.frameworks
+def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_path):
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "harness", site / "harness", ignore=shutil.ignore_patterns("*.pyc"))
+    place = Place(tmp_path / "theirs", "bin", "from harness.cli import main; main()")
+    shutil.copytree(EXAMPLE.parent / "cases", place.folder / "cases", dirs_exist_ok=True)
+    env = {"PYTHONPATH": str(site)}
+    (once,) = re.findall(r"(conform run .* && conform baseline update)", EXAMPLE.read_text())
+    code, text = place.run(once, **env)
+    assert code == 0, text
+    (job,) = jobs(EXAMPLE).values()
+    for step in steps(job):
+        if "install" not in step["name"].lower():
+            code, text = place.run(step["run"], **env)
+            assert code == 0, text
+    assert "trials as expected: conforms" in place.summary
+
+    ours = place.folder / "cases" / "warm_up.yaml"
+    ours.write_text(ours.read_text().replace("name: ours/decay", "name: ours/other"))
+    code, text = place.run("conform run cases", **env)
+    assert code == 0, text
+    code, text = place.run("conform gate", **env)
+    assert code == 1, text
+    assert "::error file=cases/warm_up.yaml,title=lost trial::" in text
+
+
+@pytest.mark.parametrize(
+    ("ran", "gated", "passes", "called"),
+    [
+        (0, 0, True, ["run", "gate"]),
+        (1, 0, False, ["run", "gate"]),
+        (0, 1, False, ["run", "gate"]),
+        (1, 1, False, ["run", "gate"]),
+        (3, 0, False, ["run"]),
+        (130, 0, False, ["run"]),
+    ],
+)
+def test_make_gate_fails_if_either_does_and_never_looks_at_an_older_report(
+    ran, gated, passes, called, tmp_path
+):
+    conform = tmp_path / "conform"
+    conform.write_text(
+        f'#!/bin/sh\necho "$1" >> {tmp_path}/called\n[ "$1" = run ] && exit {ran}\nexit {gated}\n'
+    )
+    conform.chmod(0o755)
+    ready = tmp_path / "ready"
+    ready.touch()
+    done = subprocess.run(
+        ["make", "gate", f"BIN={tmp_path}", f"READY={ready}", "-o", str(ready)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is passes, done.stderr
+    assert (tmp_path / "called").read_text().split() == called

@@ -1,0 +1,98 @@
+"""`conform migrate` as people call it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+
+
+def conform(*words):
+    return CliRunner().invoke(main, ["migrate", *words])
+
+
+LENGTH = ("--lr", "0.1", "--epochs", "3", "--steps-per-epoch", "2")
+
+
+def test_help_has_examples_and_exit_codes():
+    text = conform("--help").output
+    assert "conform migrate 'ExponentialLR(gamma=0.9)' --lr 0.1" in text
+    assert "train.py:12" in text and "Exit codes" in text and "--json" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ((), "give a CALL, or --case"),
+        (("StepLR(3)", "--case", "epochs/every-epoch"), "give a CALL, or --case"),
+        (("StepLR(3)", "--steps", "5", "--epochs", "5"), "give one of them"),
+        (("StepLR(3)", "--lr", "0", "--steps", "5"), "--lr"),
+        (("StepLR(3)", "--lr", "0.1", "--steps", "0"), "--steps"),
+        (("StepLR(k)", *LENGTH, "--set", "k"), "--set k"),
+        (("StepLR(k)", *LENGTH, "--set", "k=open"), "--set k=open"),
+        (("StepLR(k)", *LENGTH), "--set k=VALUE"),
+        (("StepLR(3)", "--lr", "0.1"), "how long is the training"),
+        (("--case", "no/such"), "no case fits"),
+        (("none.py", *LENGTH), "cannot be read"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_to_do(words, what):
+    result = conform(*words)
+    assert result.exit_code == 2
+    assert what in result.output
+
+
+def test_without_verifying_the_forms_are_printed_and_said_to_be_unverified():
+    result = conform("StepLR(3)", *LENGTH, "--no-verify")
+    assert result.exit_code == 0
+    assert "nn.exponential_decay_lr(" in result.output
+    assert "the forms are not verified" in result.output
+    assert "recommended" not in result.output
+
+
+def test_a_file_of_which_a_part_cannot_be_read_is_translated_as_far_as_it_can_be(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(
+        "from torch.optim.lr_scheduler import ExponentialLR\n"
+        "one = ExponentialLR(optimizer, gamma=0.9)\n"
+        "other = ExponentialLR(optimizer, gamma=args.gamma)\n",
+        encoding="utf-8",
+    )
+    result = conform(str(path), *LENGTH, "--no-verify")
+    assert result.exit_code == 2
+    assert "decay_rate=0.9" in result.output
+    assert f"{path}:3: gamma: `args.gamma` is not known" in result.output
+    one = conform(f"{path}:2", *LENGTH, "--no-verify")
+    assert one.exit_code == 0
+
+
+@pytest.mark.frameworks
+def test_json_holds_the_code_and_what_was_verified():
+    result = conform("StepLR(2)", *LENGTH, "--json")
+    assert result.exit_code == 0
+    (migration,) = json.loads(result.stdout)
+    assert migration["proven"] and migration["original"]["updates"] == 6
+    assert migration["original"]["verified"]["verdict"] == "conforms"
+    recommended = migration["forms"][migration["recommended"]]
+    assert recommended["kind"] == "list" and "nn.exponential_decay_lr(" in recommended["code"]
+    for form in migration["forms"]:
+        assert form["verified"]["conforms"]
+        for name in ("reported", "applied"):
+            assert form["verified"]["sequences"][name]["updates"] == 6
+
+
+@pytest.mark.frameworks
+def test_a_case_is_written_anew_in_another_mode():
+    result = conform("--case", "epochs/every-epoch", "--target", "cpu/pynative")
+    assert result.exit_code == 0
+    assert "cpu/pynative" in result.output and "cpu/graph" not in result.output
+
+
+@pytest.mark.frameworks
+def test_a_device_that_is_not_there_exits_with_3():
+    result = conform("StepLR(2)", *LENGTH, "--target", "abacus")
+    assert result.exit_code == 3
+    assert "none of the forms can be tried on abacus" in result.output

@@ -1,0 +1,185 @@
+"""`conform verify` as people call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from verification.scripts import TORCH, late
+
+from harness.cli import main
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """A folder with a good script and one whose rate falls twice as fast."""
+    monkeypatch.chdir(tmp_path)
+    Path("good.py").write_text(TORCH)
+    Path("fast.py").write_text(TORCH.replace("gamma=0.9", "gamma=0.81"))
+    return tmp_path
+
+
+def called(*arguments: str):
+    return CliRunner().invoke(main, ["verify", *arguments])
+
+
+PAIR = ("--torch", "good.py", "--torch", "good.py")
+USAGE = {
+    "no script": (["--steps", "9"], "two scripts are compared, 0 given"),
+    "one script": (["--torch", "good.py", "--steps", "9"], "two scripts are compared, 1 given"),
+    "three scripts": ([*PAIR, "--mindspore", "good.py", "--steps", "9"], "3 given"),
+    "no length": ([*PAIR], "how long? Give --steps, or --epochs and --steps-per-epoch"),
+    "two lengths": ([*PAIR, "--steps", "9", "--epochs", "9"], "--steps and --epochs say the same"),
+    "no updates": ([*PAIR, "--steps", "0"], "0 is not in the range x>=1"),
+    "a resumption after the end": (
+        [*PAIR, "--steps", "9", "--resume-at", "9"],
+        "--resume-at 9 is not before the end, 9 updates",
+    ),
+    "no such file": (
+        ["--torch", "god.py", "--torch", "good.py", "--steps", "9"],
+        "there is no file god.py; did you mean 'good.py'?",
+    ),
+    "another word for stepping": ([*PAIR, "--steps", "9", "--torch-stepping", "batch"], "batch"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), USAGE.values(), ids=list(USAGE))
+def test_wrong_usage_is_said_before_anything_runs(scripts, arguments, said):
+    began = time.monotonic()
+    result = called(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert time.monotonic() - began < 5.0  # a framework takes longer to start
+
+
+def test_help_has_the_protocol_and_examples():
+    text = called("--help").output
+    for word in ("start_step", "metrics", "--resume-at", "Examples:", "Exit codes:"):
+        assert word in text
+
+
+@pytest.mark.frameworks
+def test_two_scripts_that_agree_end_it_with_0(scripts):
+    result = called(*PAIR, "--epochs", "3", "--steps-per-epoch", "5")
+    assert result.exit_code == 0, result.output
+    assert "first: good.py:build, torch" in result.output
+    assert "once an epoch of 5 updates" in result.output
+    assert "verdict: agree" in result.output
+
+
+@pytest.mark.frameworks
+def test_two_scripts_that_differ_end_it_with_1(scripts):
+    result = called("--torch", "good.py", "--torch", "fast.py", "--steps", "3")
+    assert result.exit_code == 1, result.output
+    assert "reported: 3 updates, 2 differ, from update 1 on: 0.09" in result.output
+    assert "verdict: differ" in result.output
+    assert "after each update (an epoch has one)" in result.output
+
+
+@pytest.mark.frameworks
+def test_what_may_be_let_pass_is_up_to_the_user(scripts):
+    arguments = ("--torch", "good.py", "--torch", "fast.py", "--steps", "3")
+    assert called(*arguments, "--rtol", "0.2").exit_code == 0
+    assert called(*arguments, "--rtol", "0.1").exit_code == 1
+
+
+@pytest.mark.frameworks
+def test_json_is_all_that_is_on_standard_output(scripts):
+    Path("bad.py").write_text(late("raise ValueError"))
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "verify", "--json"]
+    done = subprocess.run(
+        [*command, "--torch", "good.py", "--torch", "bad.py", "--steps", "100"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert [script["updates"] for script in told["traces"]] == [100, 50]
+    assert "ValueError" in told["traces"][1]["problems"][0]
+    assert told["verdict"] != "agree"
+
+
+@pytest.mark.frameworks
+def test_what_was_seen_is_kept_if_asked_and_compares_as_it_did(scripts):
+    asked = ("--epochs", "4", "--steps-per-epoch", "5", "--resume-at", "7")
+    asked += ("--report", "page", "--save-traces", "kept")
+    result = called("--torch", "good.py", "--torch", "fast.py", *asked)
+    assert result.exit_code == 1, result.output
+    assert "report: page/index.html" in result.output
+    told = json.loads(Path("page/comparison.json").read_text())
+    assert [trace["updates"] for trace in told["traces"]] == [20, 20]
+    assert "once an epoch" in told["traces"][0]["stepped"]
+    assert "They differ from step 5 on." in Path("page/index.html").read_text()
+    again = CliRunner().invoke(main, ["compare", "kept/first.jsonl", "kept/second.jsonl", "--json"])
+    assert again.exit_code == 1
+    compared = json.loads(again.stdout)
+    assert compared["sequences"] == told["sequences"]
+    assert compared["traces"][0]["resumed"] == told["traces"][0]["resumed"] == [7]
+
+
+@pytest.mark.frameworks
+def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(scripts):
+    Path("taken").write_text("")
+    result = called(*PAIR, "--steps", "3", "--save-traces", "taken/below")
+    assert result.exit_code == 2
+    assert "cannot write the traces to taken/below" in result.output
+
+
+@pytest.mark.frameworks
+def test_it_stops_at_the_first_difference_if_asked(scripts):
+    result = called("--torch", "good.py", "--torch", "fast.py", "--steps", "400000", "--fail-fast")
+    assert result.exit_code == 1
+    assert "stopped at the first difference" in result.output
+
+
+@pytest.mark.frameworks
+def test_a_script_that_cannot_be_used_ends_it_with_2_and_leaves_the_report_alone(scripts):
+    Path("bad.py").write_text("def build():\n    raise ValueError('no data')\n")
+    result = called("--torch", "good.py", "--torch", "bad.py", "--steps", "3")
+    assert result.exit_code == 2
+    assert "conform: bad.py:build: ValueError: no data" in result.output
+    assert "bad.py:2, in build" in result.output
+    assert not Path("reports").exists()
+
+
+@pytest.mark.frameworks
+def test_an_interpreter_without_torch_ends_it_with_3(scripts):
+    bare = Path("python")
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    bare.chmod(0o755)
+    result = called(*PAIR, "--steps", "3", "--torch-python", "./python")
+    assert result.exit_code == 3
+    assert "which was to run good.py:build, has no" in result.output
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_one_leaves_no_process_behind(scripts, how):
+    slow = TORCH.replace(
+        "import torch", "import os, torch\nopen('pid', 'w').write(str(os.getpid()))"
+    )
+    Path("slow.py").write_text(slow)
+    program = "from harness.cli import main; main()"
+    command = [sys.executable, "-c", program, "verify", "--torch", "slow.py", "--torch", "good.py"]
+    process = subprocess.Popen(
+        [*command, "--steps", "10000000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    until = time.monotonic() + 30
+    while not Path("pid").exists() or not Path("pid").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert b"interrupted" in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path("pid").read_text()), 0)
+    assert not Path("reports").exists()
