@@ -196,8 +196,8 @@ def _own(scope: ast.AST, within: _Lines | None = None) -> Iterator[tuple[ast.AST
     With each goes the innermost branch or loop around it, from its first to its last line.
     """
     for _, field_ in ast.iter_fields(scope):
-        values: list[Any] = field_ if isinstance(field_, list) else [field_]
-        nodes = [value for value in values if isinstance(value, ast.AST)]
+        values = field_ if isinstance(field_, list) else [field_]
+        nodes: list[Any] = [value for value in values if isinstance(value, ast.AST)]
         inner = within
         if isinstance(scope, _BRANCHING) and nodes and isinstance(nodes[0], ast.stmt):
             inner = nodes[0].lineno, getattr(nodes[-1], "end_lineno", None) or nodes[-1].lineno
