@@ -12,6 +12,7 @@ from harness import adapters
 from harness.adapters import ADAPTERS, PLANTING, worker
 
 SOURCES = {**ADAPTERS, "planting": PLANTING, "worker": Path(worker.__file__)}
+RECORDER = "lr_recorder.py"
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -34,7 +35,8 @@ def test_it_is_python_3_8(name):
 def test_the_harness_never_imports_a_framework():
     package = Path(adapters.__file__).parent.parent
     for path in package.rglob("*.py"):
-        if path in SOURCES.values() or path.parent.name == "drivers":
+        # What runs beside a framework: adapters, drivers, and the recorder in a user's training.
+        if path in SOURCES.values() or path.parent.name == "drivers" or path.name == RECORDER:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
