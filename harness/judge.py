@@ -27,6 +27,9 @@ from harness.plan import Trial
 from harness.signature import surface_faults
 from harness.verdict import Verdict
 
+_MISSING = {"AttributeError", "ImportError", "ModuleNotFoundError"}
+"""What a module raises that has no such API, or is not there itself."""
+
 
 @dataclass
 class Judge:
@@ -48,12 +51,23 @@ class Judge:
         if observation is None:
             raise ValueError(f"{trial.id} was to be run and has no observation")
         case = trial.case
+        version = self.versions.get(trial.target.environment, "0")
         if isinstance(case, SurfaceCase):
+            absence = trial.implementation.absence(version)
+            if absence:
+                return _judge_absence(trial, absence, observation)
             judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
         else:
             judgement = _judge_schedule(trial, case, observation, self.explains)
-        version = self.versions.get(trial.target.environment, "0")
         return with_record(judgement, self.records, version)
+
+
+def _judge_absence(trial: Trial, absence: str, observation: Observation) -> Judgement:
+    """The verdict where the catalogue says that this version has no such API."""
+    if observation.raised and observation.raised.type in _MISSING:
+        return Judgement(trial, Verdict.UNAVAILABLE, (absence,), observation=observation)
+    reason = f"the catalogue says that {absence}, and it is there"
+    return Judgement(trial, Verdict.DIVERGES, (reason,), observation=observation)
 
 
 def _judge_surface(trial: Trial, due: Surface, observation: Observation) -> Judgement:

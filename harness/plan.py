@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from harness.case import Case, ScheduleCase, SurfaceCase
 from harness.catalogue import (
@@ -14,6 +15,7 @@ from harness.catalogue import (
     Form,
     Implementation,
     Kind,
+    Made,
     Precision,
     Training,
     Unsupported,
@@ -264,13 +266,30 @@ def _trial(
     if environment.failure:
         verdict = Verdict.CRASHED if environment.crashed else Verdict.UNAVAILABLE
         return Trial(case, implementation, target, skip=Skip(verdict, environment.failure))
-    if isinstance(case, SurfaceCase):
+    if isinstance(case, SurfaceCase):  # which is how it is known that a version lacks an API
         return Trial(case, implementation, target)
     calls = calls_of(case, implementation)
     if isinstance(calls, Unsupported):
         skip = Skip(Verdict.UNSUPPORTED, calls.reason)
         return Trial(case, implementation, target, skip=skip)
+    needed = [implementation, *_parts([call.arguments for call in calls])]
+    lacks = next(filter(None, (each.absence(environment.version) for each in needed)), "")
+    if lacks:
+        return Trial(case, implementation, target, skip=Skip(Verdict.UNAVAILABLE, lacks))
     return Trial(case, implementation, target, calls[0], groups=tuple(calls[1:]))
+
+
+def _parts(value: Any) -> Iterator[Implementation]:
+    """The implementations that arguments are made of."""
+    if isinstance(value, Made):
+        if value.api in IMPLEMENTATIONS:
+            yield IMPLEMENTATIONS[value.api]
+        yield from _parts(value.arguments)
+    elif isinstance(value, dict):
+        yield from _parts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item)
 
 
 def calls_of(case: ScheduleCase, implementation: Implementation) -> list[Call] | Unsupported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from typing import Any, Callable
 
@@ -66,14 +67,19 @@ class OneAfterAnother(LearningRateSchedule):
 
 
 class Own(nn.Optimizer):
-    """A user's own plain SGD."""
+    """A user's own plain SGD.
+
+    In MindSpore 2.0 `get_lr` counts the update; later an optimizer has to do that itself.
+    """
 
     def __init__(self, parameters: Any, learning_rate: Any) -> None:
         super().__init__(learning_rate, parameters)
+        self.counts = "global_step_increase" not in inspect.getsource(nn.Optimizer.get_lr)
 
     def construct(self, gradients: Any) -> None:
         rates = self.get_lr()
-        ops.assign_add(self.global_step, self.global_step_increase_tensor)
+        if self.counts:
+            ops.assign_add(self.global_step, self.global_step_increase_tensor)
         for index, weight in enumerate(self.parameters):
             rate = rates[index] if isinstance(rates, tuple) else rates
             ops.assign(weight, weight - gradients[index] * rate)
@@ -104,12 +110,13 @@ def describe() -> dict[str, Any]:
     present, absent = [], {}
     for name in ("CPU", "GPU", "Ascend"):
         try:
-            if ms.hal.is_available(name):
-                present.append(name.lower())
-            else:
-                absent[name.lower()] = "mindspore.hal.is_available(%r) is False" % name
+            reason = _absence(name)
         except Exception as error:
-            absent[name.lower()] = "%s: %s" % (type(error).__name__, error)
+            reason = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+        if reason:
+            absent[name.lower()] = reason
+        else:
+            present.append(name.lower())
     return {
         "framework": "mindspore",
         "version": ms.__version__,
@@ -117,6 +124,19 @@ def describe() -> dict[str, Any]:
         "devices": present or ["cpu"],
         "absent_devices": absent,
     }
+
+
+def _absence(device: str) -> str:
+    """Why a device cannot be used; nothing where it can."""
+    if hasattr(ms, "hal"):
+        there = ms.hal.is_available(device)
+        return "" if there else "mindspore.hal.is_available(%r) is False" % device
+    before = ms.get_context("device_target")
+    try:
+        ms.set_context(device_target=device)
+        return ""
+    finally:
+        ms.set_context(device_target=before)
 
 
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:

@@ -180,7 +180,9 @@ class _Training:
         if reading == "get_lr":
             return list(self.scheduler.get_lr())
         joined = any(group["added_at"] for group in self.request["groups"])
-        if self.request["changes"] or joined:
+        # Before torch 2.2 a ReduceLROnPlateau does not say it.
+        silent = not hasattr(self.scheduler, "get_last_lr")
+        if self.request["changes"] or joined or silent:
             return [group["lr"] for group in groups]
         return list(self.scheduler.get_last_lr())
 

@@ -11,7 +11,11 @@ _MINDSPORE = "https://www.mindspore.cn/docs/en/master/api_python/"
 
 
 def _torch(
-    name: str, formula: str, form: Form = Form.RECURSIVE, module: str = "torch.optim.lr_scheduler"
+    name: str,
+    formula: str,
+    form: Form = Form.RECURSIVE,
+    module: str = "torch.optim.lr_scheduler",
+    since: str = "",
 ) -> Implementation:
     """Rates are Python floats; float64 weights show them to the last bit."""
     page = "torch.optim.swa_utils" if module.endswith("swa_utils") else f"generated/{module}.{name}"
@@ -25,6 +29,7 @@ def _torch(
         modes=("eager",),
         formula=formula,
         documentation=f"{_TORCH.removesuffix('generated/')}{page}.html",
+        since=since,
     )
 
 
@@ -66,7 +71,7 @@ def _cell(name: str, formula: str) -> Implementation:
 
 
 def _experimental(name: str, formula: str, form: Form = Form.RECURSIVE) -> Implementation:
-    return _mindspore(
+    made = _mindspore(
         "mindspore.experimental.optim.lr_scheduler",
         name,
         Kind.SCHEDULER,
@@ -75,6 +80,7 @@ def _experimental(name: str, formula: str, form: Form = Form.RECURSIVE) -> Imple
         formula,
         ("pynative", "graph", "jit"),
     )
+    return replace(made, since="2.1")
 
 
 def _callback(name: str, formula: str) -> Implementation:
@@ -95,7 +101,7 @@ _CLOSED = Form.CLOSED
 BASES: dict[str, Implementation] = {
     implementation.api: implementation
     for implementation in (
-        _torch("LRScheduler", "what a derived class gives"),
+        _torch("LRScheduler", "what a derived class gives", since="2.0"),
         _experimental("LRScheduler", "what a derived class gives"),
     )
 }
@@ -108,10 +114,18 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
         _torch("MultiplicativeLR", "lr * lr_lambda(epoch), from one epoch to the next"),
         _torch("StepLR", "lr * gamma ** (epoch // step_size)"),
         _torch("MultiStepLR", "lr * gamma ** (milestones at or before epoch)"),
-        _torch("ConstantLR", "lr * factor before total_iters, then lr"),
-        _torch("LinearLR", "lr * (start + (end - start) * min(epoch, total_iters) / total_iters)"),
+        _torch("ConstantLR", "lr * factor before total_iters, then lr", since="1.10"),
+        _torch(
+            "LinearLR",
+            "lr * (start + (end - start) * min(epoch, total_iters) / total_iters)",
+            since="1.10",
+        ),
         _torch("ExponentialLR", "lr * gamma ** epoch"),
-        _torch("PolynomialLR", "lr * (1 - min(epoch, total_iters) / total_iters) ** power"),
+        _torch(
+            "PolynomialLR",
+            "lr * (1 - min(epoch, total_iters) / total_iters) ** power",
+            since="1.13",
+        ),
         _torch("CosineAnnealingLR", "eta_min + (lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2"),
         _torch(
             "CosineAnnealingWarmRestarts",
@@ -128,8 +142,8 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
             "annealed from max_lr / div_factor to max_lr, then to initial_lr / final_div_factor",
             _CLOSED,
         ),
-        _torch("SequentialLR", "the scheduler of the present milestone"),
-        _torch("ChainedScheduler", "the product of the schedulers' factors"),
+        _torch("SequentialLR", "the scheduler of the present milestone", since="1.10"),
+        _torch("ChainedScheduler", "the product of the schedulers' factors", since="1.10"),
         _torch("ReduceLROnPlateau", "max(lr * factor, min_lr) once a metric stops improving"),
         _torch("SWALR", "annealed from lr to swa_lr", module="torch.optim.swa_utils"),
         _list("piecewise_constant_lr", "learning_rates[t] for i in [M(t-1), M(t))"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import ml_dtypes  # which teaches numpy bfloat16
 
+from harness.versions import within
+
 
 class Kind(StrEnum):
     """How an implementation is driven, which is all that an adapter has to know of it."""
@@ -54,7 +56,8 @@ class Implementation:
 
     `modes` are the execution modes in which it is tried, `precision` is what it computes and
     reports its rates in, `applied_precision` is that of the weights whose movement shows the
-    applied rate.
+    applied rate. `since` is the first version of the framework that has it, `until` the first that
+    has it no more; either is empty where no version that the suite knows of is without it.
     """
 
     api: str
@@ -66,6 +69,17 @@ class Implementation:
     modes: tuple[str, ...]
     formula: str
     documentation: str
+    since: str = ""
+    until: str = ""
+
+    def absence(self, version: str) -> str:
+        """Why a version of the framework has no such API, or nothing where it has."""
+        name = f"{self.framework} {version} has no {self.api.rpartition('.')[2]}"
+        if self.since and within(version, f"<{self.since}"):
+            return f"{name}, which came with {self.since}"
+        if self.until and within(version, f">={self.until}"):
+            return f"{name}, which went with {self.until}"
+        return ""
 
     @property
     def short(self) -> str:
