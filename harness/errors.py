@@ -40,6 +40,18 @@ class InvalidCases(ConformError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class EnvironmentsUnusable(InvalidCases):
+    """The file that declares environments cannot be used."""
+
+
+class EnvironmentUnmakable(ConformError):
+    """An environment that could not be made: `missing` where it lacks no more than a Python."""
+
+    def __init__(self, name: str, what: str, missing: bool = False) -> None:
+        self.name, self.what, self.missing = name, what, missing
+        super().__init__(f"environment {name}: {what}")
+
+
 class UnknownName(ConformError):
     """A name on the command line that fits nothing."""
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness.case import Case, CaseBase, CaseFile, KnownDivergence
 from harness.errors import InvalidCases, Problem, did_you_mean
@@ -21,6 +21,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 12
 
 Location = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _expanded(file: CaseFile, problems: list[Problem]) -> Iterator[Case]:
             except ValidationError as error:
                 detail = error.errors(include_url=False)[0]
                 key = _key(tuple(part for part in detail["loc"][3:]))
-                what, remedy = _wording(detail, detail["loc"][-1])
+                what, remedy = _wording(detail, detail["loc"][-1], CaseFile)
                 where = f"{content['name']}: {key}"
                 problems.append(Problem(validation.file, validation.line, where, what, remedy))
                 break
@@ -135,27 +136,17 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
 
 
 def _load_file(path: Path, problems: list[Problem]) -> CaseFile | None:
-    source = _Source(_shown(path))
-    try:
-        data = source.parse(path)
-    except OSError as error:
-        source.problem(1, "", f"cannot be read: {error.strerror}", "make it a readable file")
-        data = None
-    file = None
-    if data is not None:
-        try:
-            file = CaseFile.model_validate(data)
-        except ValidationError as error:
-            source.explain(error)
-        else:
-            for group in ("cases", "validations", "known_divergences"):
-                for index, item in enumerate(getattr(file, group)):
-                    item.located(source.file, source.lines[(group, index)])
+    source = Source(shown(path))
+    file = source.model(path, CaseFile)
+    if file is not None:
+        for group in ("cases", "validations", "known_divergences"):
+            for index, item in enumerate(getattr(file, group)):
+                item.located(source.file, source.lines[(group, index)])
     problems += source.problems
     return file
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """The path as a person would type it: relative where it lies below here."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
@@ -164,17 +155,35 @@ def _shown(path: Path) -> str:
 
 
 @dataclass
-class _Source:
+class Source:
     """One file's text, with the line of everything in it."""
 
     file: str
+    manual: str = "cases/README.md"
+    """Where the format is told."""
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def problem(self, line: int, key: str, what: str, remedy: str) -> None:
         self.problems.append(Problem(self.file, line, key, what, remedy))
 
+    def model(self, path: Path, kind: type[M]) -> M | None:
+        """What the file holds, or None where there are problems."""
+        try:
+            data = self.parse(path)
+            return None if data is None else kind.model_validate(data)
+        except OSError as error:
+            self.problem(1, "", f"cannot be read: {error.strerror}", "make it a readable file")
+        except ValidationError as error:
+            self.explain(error, kind)
+        return None
+
     def parse(self, path: Path) -> Any:
+        """Plain values; None where there are problems.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
         if path.stat().st_size > MAX_BYTES:
             self.problem(1, "", f"larger than {MAX_BYTES:,} bytes", "split it, a file a behaviour")
             return None
@@ -245,7 +254,7 @@ class _Source:
             result[key] = self._construct(value_node, (*location, key))
         return result
 
-    def explain(self, error: ValidationError) -> None:
+    def explain(self, error: ValidationError, kind: type[BaseModel]) -> None:
         """Turn pydantic's errors into problems, each at the line of the nearest key there is."""
         for detail in error.errors(include_url=False):
             location: Location = ()
@@ -257,7 +266,7 @@ class _Source:
                     location = (*location, part)
             leaf = detail["loc"][-1] if detail["loc"] else ""
             key = (*location, leaf) if detail["type"] == "missing" else location
-            what, remedy = _wording(detail, leaf)
+            what, remedy = _wording(detail, leaf, kind, self.manual)
             self.problem(self.lines.get(location, 1), _key(key), what, remedy)
 
 
@@ -290,14 +299,16 @@ _REMEDIES = {
 }
 
 
-def _wording(detail: Any, leaf: str | int) -> tuple[str, str]:
-    """What is wrong and what to do, in the words of the case format."""
+def _wording(
+    detail: Any, leaf: str | int, model: type[BaseModel], manual: str = "cases/README.md"
+) -> tuple[str, str]:
+    """What is wrong and what to do, in the words of the format."""
     kind = detail["type"]
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "missing":
         return "missing", f"add '{leaf}:'"
     if kind == "extra_forbidden":
-        return "unknown key", f"remove it{did_you_mean(str(leaf), _known_keys() - {leaf})}"
+        return "unknown key", f"remove it{did_you_mean(str(leaf), _known_keys(model) - {leaf})}"
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         return (
             "neither a known family nor a surface",
@@ -305,15 +316,15 @@ def _wording(detail: Any, leaf: str | int) -> tuple[str, str]:
         )
     message = message[0].lower() + message[1:]
     if kind == "value_error":
-        return message, "see cases/README.md for the format"
+        return message, f"see {manual} for the format"
     given = detail.get("input")
     shown = f", got {given!r}" if isinstance(given, str | int | float | bool) else ""
-    return message + shown, _REMEDIES.get(kind, "see cases/README.md for the format")
+    return message + shown, _REMEDIES.get(kind, f"see {manual} for the format")
 
 
-def _known_keys() -> set[str]:
-    schema = CaseFile.model_json_schema()
-    models = [schema, *schema["$defs"].values()]
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    schema = model.model_json_schema()
+    models = [schema, *schema.get("$defs", {}).values()]
     return {key for model in models for key in model.get("properties", {})}
 
 

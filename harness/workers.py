@@ -23,12 +23,14 @@ from typing import Any
 
 import execnet
 import numpy as np
+from packaging.requirements import Requirement
 
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
 from harness.catalogue import Made, Named, Other
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import TIME_LIMIT, Environment, Trial
+from harness.versions import within
 
 IN_FLIGHT = 4
 """Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""
@@ -51,6 +53,10 @@ class EnvironmentSpec:
     adapter: Path | None = None
     processes: int = 1
     beside: dict[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    """What it has to have; checked as far as it tells its versions."""
+    absence: str = ""
+    """Why it is not even tried."""
 
     @property
     def adapter_source(self) -> Path:
@@ -82,7 +88,13 @@ class Workers:
         time_limit: float = TIME_LIMIT,
         start_limit: float = START_LIMIT,
     ) -> None:
-        self._specs = list(specs)
+        specs = list(specs)
+        self._specs = [spec for spec in specs if not spec.absence]
+        self._absent = [
+            Environment(spec.name, spec.framework, failure=spec.absence)
+            for spec in specs
+            if spec.absence
+        ]
         self._time_limit, self._start_limit = time_limit, start_limit
         self._group = execnet.Group()
         self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
@@ -115,7 +127,7 @@ class Workers:
                 for _ in self._handle_next_event():
                     raise AssertionError("no trial was sent yet")  # pragma: no cover
         environments = (self._workers[spec.name].environment for spec in self._specs)
-        return [environment for environment in environments if environment is not None]
+        return [*filter(None, environments), *self._absent]
 
     def run(
         self, trials: Iterable[Trial], more: dict[str, Any] | None = None
@@ -425,6 +437,11 @@ def _environment(spec: EnvironmentSpec, message: dict[str, Any]) -> Environment:
             failure=message["failure"],
             crashed=not message["missing"],
         )
+    unmet = [text for text in spec.packages if not _met(text, message["packages"])]
+    if unmet:
+        packages = ", ".join(f"{name} {version}" for name, version in message["packages"].items())
+        failure = f"has {packages}, and has to have {', '.join(unmet)}"
+        return Environment(spec.name, spec.framework, failure=failure)
     return Environment(
         name=spec.name,
         framework=message["framework"],
@@ -436,6 +453,13 @@ def _environment(spec: EnvironmentSpec, message: dict[str, Any]) -> Environment:
         printed=message["printed"],
         seconds=message["seconds"],
     )
+
+
+def _met(requirement: str, packages: dict[str, str]) -> bool:
+    """Whether a requirement holds, as far as the environment tells its packages."""
+    wanted = Requirement(requirement)
+    version = packages.get(wanted.name)
+    return version is None or within(version, str(wanted.specifier))
 
 
 def _observation(message: dict[str, Any]) -> Observation:

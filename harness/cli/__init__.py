@@ -9,7 +9,18 @@ from typing import Any
 import click
 
 import harness
-from harness.cli import compare, fuzz, gate, look, migrate, report, run, strength, verify
+from harness.cli import (
+    compare,
+    environments,
+    fuzz,
+    gate,
+    look,
+    migrate,
+    report,
+    run,
+    strength,
+    verify,
+)
 from harness.cli.common import EXIT_CODES, INTERRUPTED, OWN_FAULT
 from harness.errors import ConformError
 
@@ -55,6 +66,7 @@ for command in (
     gate.baseline,
     strength.strength,
     fuzz.fuzz,
+    environments.environments,
     verify.verify,
     migrate.migrate,
     compare.compare,

@@ -42,6 +42,14 @@ IMPLEMENTATIONS = click.option(
     help="Only this API: its full name or its last part (glob).",
 )
 
+ENVIRONMENTS_FILE = click.option(
+    "--environments",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="The file that declares them.  [default: the suite's environments.yaml]",
+)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli.common import (
+    ENVIRONMENTS_FILE,
     EXIT_CODES,
     FAMILIES,
     IMPLEMENTATIONS,
@@ -38,6 +39,15 @@ def _shard(_context: click.Context, _option: click.Parameter, value: str) -> str
 @click.option(
     "--target", "targets", multiple=True, help="Only this target, such as 'mindspore/*/graph'."
 )
+@click.option(
+    "--environment",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="In this environment (glob); several side by side. torch and mindspore are the suite's "
+    "own, the others: conform environments list.  [default: torch, mindspore]",
+)
+@ENVIRONMENTS_FILE
 @click.option("-k", "keyword", default="", help="Only trials whose id or tags fit: 'a and not b'.")
 @click.option(
     "--shard",
@@ -65,6 +75,8 @@ def run(
     families: tuple[str, ...],
     implementations: tuple[str, ...],
     targets: tuple[str, ...],
+    names: tuple[str, ...],
+    file: Path | None,
     keyword: str,
     shard: str,
     report: Path | None,
@@ -75,19 +87,21 @@ def run(
     """Run the cases below each PATH (by default the suite's own) and write a report."""
     # The harness is imported where it is needed, so that the other commands answer at once.
     from harness import console, report as reporting, suite
+    from harness.environments import load_environments, select
     from harness.gate import telling
     from harness.load import Loaded
     from harness.report.model import from_run
-    from harness.workers import Workers, default_environments
+    from harness.workers import Workers
 
     folder = report or REPORTS / "latest"
     reporting.ensure_writable(folder)
     selection = Selection(families, implementations, targets, keyword, shard)
+    specs = select(names, load_environments(file) if names else ())
     out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
     progress = console.Progressing(out, err)
     try:
         # The frameworks are imported in their workers while the cases are loaded.
-        with progress, Workers(default_environments(), time_limit) as workers:
+        with progress, Workers(specs, time_limit) as workers:
             loaded = load_cases(paths)
             selection.check(loaded.cases)
             part = Loaded(selection.share(loaded.cases), loaded.known_divergences)
@@ -99,7 +113,7 @@ def run(
         ) from None
     made = from_run(result)
     # The baseline is of the suite's own cases, all of them.
-    if {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
+    if not names and {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
         made = with_changes(made)
     reporting.write(made, folder)
     console.print_summary(out, result, str(folder / "index.html"))

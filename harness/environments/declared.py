@@ -1,0 +1,173 @@
+"""`environments.yaml`: what environments there are, and what each of them is to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from harness.case import Located, Strict
+from harness.errors import EnvironmentsUnusable, Problem, UnknownName
+from harness.load import Source, shown
+from harness.project import ROOT
+from harness.workers import EnvironmentSpec, default_environments
+
+FILE = ROOT / "environments.yaml"
+FOLDER = ROOT / ".environments"
+"""Where those are made that the suite makes itself."""
+
+
+def _requirement(text: str) -> str:
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        raise ValueError(f"not a requirement: {text!r} (as in 'numpy==1.23.5')") from None
+    return text
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Package = Annotated[str, AfterValidator(_requirement)]
+
+
+class Declared(Located):
+    """An environment: where its interpreter is, or of what it is to be made.
+
+    Either `interpreter` names one that is there already, here or where `ssh` leads; or `python` and
+    `packages` say of what `conform environments create` makes it.
+    """
+
+    name: Name = Field(description="stands in reports where 'torch' or 'mindspore' stands else")
+    framework: Literal["torch", "mindspore"]
+    interpreter: str | None = Field(
+        default=None, description="path of a Python that is there; from the file's own folder on"
+    )
+    ssh: str | None = Field(
+        default=None, description="what ssh is told to reach its machine: user@host, -p 2222 host"
+    )
+    ssh_config: str | None = Field(default=None, description="a file for ssh -F")
+    python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]{1,2}$")] | None = Field(
+        default=None, description="version of Python that it is made with, such as '3.9'"
+    )
+    packages: list[Package] = Field(
+        default=[], description="what it is made of, or has to have: 'torch==1.8.1'"
+    )
+    processes: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="processes that it may have side by side"
+    )
+    description: str = Field(default="", description="what it is there for")
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Declared:
+        if (self.interpreter is None) == (self.python is None):
+            raise ValueError("give either interpreter or python")
+        if self.python is not None and self.ssh is not None:
+            raise ValueError("what is made is made here: give interpreter beside ssh")
+        if self.ssh_config is not None and self.ssh is None:
+            raise ValueError("ssh_config is of no use without ssh")
+        if self.python is not None and not self.pins:
+            raise ValueError(f"packages have to pin {self.framework}: '{self.framework}==...'")
+        if self.name in ("torch", "mindspore"):
+            raise ValueError("this name is that of the framework beside the suite itself")
+        return self
+
+    @property
+    def pins(self) -> str:
+        """The version of the framework that its packages pin, or nothing."""
+        for text in self.packages:
+            package = Requirement(text)
+            versions = [each.version for each in package.specifier if each.operator == "=="]
+            if package.name.lower() == self.framework and versions:
+                return versions[0]
+        return ""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is made, if it is made here."""
+        return FOLDER / self.name
+
+    @property
+    def path(self) -> str:
+        """Its interpreter."""
+        if self.interpreter is None:
+            return str(self.folder / "bin" / "python")
+        if self.ssh is not None:
+            return self.interpreter
+        # Not resolved: what a link in an environment leads to is the Python outside.
+        return str(Path(self.file).absolute().parent / Path(self.interpreter).expanduser())
+
+    @property
+    def absence(self) -> str:
+        """Why it cannot be used, with the remedy; nothing where it can or nobody knows."""
+        if self.ssh is not None or Path(self.path).exists():
+            return ""
+        if self.interpreter is None:
+            return f"not made yet; remedy: conform environments create {self.name}"
+        return f"{self.path} is not there; remedy: mend {self.file}:{self.line}"
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """What a worker is started from."""
+        return EnvironmentSpec(
+            name=self.name,
+            framework=self.framework,
+            python=self.path,
+            processes=self.processes or 1,
+            packages=tuple(self.packages),
+            absence=self.absence,
+        )
+
+
+class EnvironmentsFile(Strict):
+    """The file as a whole."""
+
+    format: Literal[1] = Field(description="version of this format")
+    environments: Annotated[list[Declared], Field(min_length=1)]
+
+
+def load_environments(path: Path | None = None) -> tuple[Declared, ...]:
+    """The environments that a file declares, the suite's own by default; none if that is missing.
+
+    Raises:
+        EnvironmentsUnusable: with every problem of the file.
+    """
+    if path is None and not FILE.is_file():
+        return ()
+    source = Source(shown(path or FILE), "docs/environments.md")
+    file = source.model(path or FILE, EnvironmentsFile)
+    declared = file.environments if file is not None else []
+    first: dict[str, Declared] = {}
+    for index, item in enumerate(declared):
+        item.located(str(path or FILE), source.lines[("environments", index)])
+        known = first.setdefault(item.name, item)
+        if known is not item:
+            what = f"{item.name!r} is taken by line {known.line}"
+            problem = Problem(source.file, item.line, "name", what, "choose another name")
+            source.problems.append(problem)
+    if source.problems:
+        raise EnvironmentsUnusable(source.problems)
+    return tuple(declared)
+
+
+def select(names: Sequence[str], declared: Iterable[Declared]) -> list[EnvironmentSpec]:
+    """The environments of those names, in their order, each once; without names the default ones.
+
+    A name is one of `declared`, `torch` or `mindspore` for the one that runs the suite, or a glob.
+
+    Raises:
+        UnknownName: for a name that fits none.
+    """
+    own = default_environments()
+    if not names:
+        return own
+    known = {spec.name: spec for spec in (*own, *(each.spec for each in declared))}
+    chosen: dict[str, EnvironmentSpec] = {}
+    for name in names:
+        fitting = [each for each in known if fnmatchcase(each, name)]
+        if not fitting:
+            raise UnknownName("environment", name, known)
+        chosen |= {each: known[each] for each in fitting}
+    return list(chosen.values())
