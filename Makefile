@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help conform conform-full gate fuzz docs test test-long lint types check-cases schemas bench strength clean
+.PHONY: help conform conform-full gate matrix fuzz docs test test-long lint types check-cases schemas bench strength clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,12 @@ conform-full: $(READY) ## the same in every execution mode
 
 gate: $(READY) ## conform, and what changed since reports/baseline.json
 	@$(BIN)/conform run; ran=$$?; [ $$ran -le 1 ] || exit $$ran; $(BIN)/conform gate && exit $$ran
+
+matrix: $(READY) ## run the suite in other versions of the frameworks too: reports/matrix, docs/versions.md
+	@$(BIN)/conform environments create '*'
+	@$(BIN)/conform run --environment '*' --report reports/matrix; ran=$$?; [ $$ran -le 1 ] || exit $$ran; \
+		$(BIN)/conform document versions --report reports/matrix > docs/versions.md.new \
+		&& mv docs/versions.md.new docs/versions.md && exit $$ran
 
 strength: $(READY) ## plant faults in the frameworks and count those that no case catches; docs/strength.md
 	@$(BIN)/conform strength --document docs/strength.md
@@ -56,7 +62,7 @@ bench: $(READY) ## the suite's own share of its time, and a bare script that mak
 	$(BIN)/python benchmarks/overhead.py
 
 clean: ## remove what the other targets made, the environment too
-	rm -rf $(VENV) reports/latest build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .environments reports/latest reports/matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what it holds has changed; otherwise a second call installs nothing.

@@ -48,6 +48,7 @@ class Observation:
     Attributes:
         sequences: by name, `reported` and `applied`.
         signature: of the API, without `self`, where that was asked.
+        deprecation: what the API's own documentation says of it then, as it is installed.
         raised: the exception that ended the trial, if any; sequences seen before it stay.
         warnings: `Category: text` of each Python warning, in order, without repetitions.
         printed: what the process wrote to its standard output and error.
@@ -56,6 +57,7 @@ class Observation:
 
     sequences: dict[str, Sequence] = field(default_factory=dict)
     signature: tuple[Parameter, ...] | None = None
+    deprecation: str = ""
     raised: Raised | None = None
     warnings: tuple[str, ...] = ()
     printed: str = ""

@@ -469,6 +469,7 @@ def _observation(message: dict[str, Any]) -> Observation:
             name: Sequence(sequence["precision"], np.frombuffer(sequence["data"], dtype="<f8"))
             for name, sequence in message["sequences"].items()
         },
+        deprecation=message.get("deprecation", ""),
         signature=None if signature is None else tuple(Parameter(**p) for p in signature),
         raised=raised and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
         warnings=tuple(message["warnings"]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -69,6 +70,7 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
                 adapter.prepare(request)
             if request["ask"] == "signature":
                 observation["signature"] = signature(request["api"])
+                observation["deprecation"] = deprecation(request["api"])
             else:
                 ranges = request["ranges"]
                 steps = [step for start, stop in ranges for step in range(start, stop)]
@@ -96,8 +98,7 @@ def plain(message: object) -> str:
 
 def signature(api: str) -> list[dict[str, Any]]:
     """Name, kind and default of every parameter of a public API, without `self`."""
-    module, _, name = api.rpartition(".")
-    target = getattr(importlib.import_module(module), name)
+    target = resolved(api)
     skip = 0
     if inspect.isclass(target):
         target, skip = target.__init__, 1
@@ -112,6 +113,19 @@ def signature(api: str) -> list[dict[str, Any]]:
         }
         for parameter in parameters
     ]
+
+
+def deprecation(api: str) -> str:
+    """The first line of an API's documentation that speaks of its end."""
+    lines = (inspect.getdoc(resolved(api)) or "").splitlines()
+    said = [line.strip() for line in lines if re.search("deprecated|will be removed", line)]
+    return said[0] if said else ""
+
+
+def resolved(api: str) -> Any:
+    """What a full name stands for."""
+    module, _, name = api.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 class Output:

@@ -13,7 +13,7 @@ from harness import listing
 from harness.cli.common import JSON, PATHS, find_case, load_cases, print_rows
 from harness.consistency import inconsistencies
 from harness.load import check, load
-from harness.project import CASES
+from harness.project import CASES, REPORTS
 
 
 @click.command("check")
@@ -112,9 +112,20 @@ def schema(which: str) -> None:
 
 
 @click.command()
-@click.argument("which", type=click.Choice(["coverage", "findings", "mapping"]))
-def document(which: str) -> None:
-    """Print a document that is made from the cases: what docs/ keeps."""
+@click.argument("which", type=click.Choice(["coverage", "findings", "mapping", "versions"]))
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    default=REPORTS / "matrix",
+    show_default=True,
+    help="For versions: the report on several versions of a framework.",
+)
+def document(which: str, report: Path) -> None:
+    """Print a document that is made from the cases, or from a report: what docs/ keeps."""
     from harness import documents
+    from harness.report.reading import read
 
-    click.echo(documents.text(which, load((CASES,))), nl=False)
+    if which == "versions":
+        click.echo(documents.versions(read(report)), nl=False)
+    else:
+        click.echo(documents.text(which, load((CASES,))), nl=False)

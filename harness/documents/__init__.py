@@ -13,12 +13,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.case import DIMENSIONS, SEVERITIES, KnownDivergence, ScheduleCase
-from harness.catalogue import IMPLEMENTATIONS, Mapping, Unsupported, mappings
+from harness.catalogue import BASES, IMPLEMENTATIONS, Mapping, Unsupported, mappings
 from harness.coverage import coverage
+from harness.history import histories
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
 from harness.project import ROOT
 from harness.reference import FAMILIES
+from harness.report.model import Report
 
 _TEMPLATES = Environment(
     loader=PackageLoader("harness.documents", "."),
@@ -130,8 +132,15 @@ def coverage_table(loaded: Loaded) -> str:
     )
 
 
+def versions(report: Report) -> str:
+    """`docs/versions.md`: what changed between the versions that a report is on."""
+    return _TEMPLATES.get_template("versions.md.j2").render(
+        frameworks=histories(report), date=report.started[:10], short=_short
+    )
+
+
 def _short(api: str) -> str:
-    return IMPLEMENTATIONS[api].short
+    return {**IMPLEMENTATIONS, **BASES}[api].short
 
 
 def _command(record: KnownDivergence) -> str:

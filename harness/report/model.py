@@ -197,6 +197,9 @@ class TrialEntry(Model):
     cause: CauseEntry | None = Field(default=None, description="the diagnosis for programs")
     sequences: list[SequenceEntry]
     signature: str | None
+    deprecation: str = Field(
+        default="", description="what the API's documentation says of its end, where it was asked"
+    )
     exception: ExceptionEntry | None
     warnings: list[str]
     printed: str
@@ -538,6 +541,7 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
             for c in judgement.comparisons
             if isinstance(case, ScheduleCase) and kept is not None
         ],
+        deprecation=observed.deprecation,
         signature=None if observed.signature is None else signature_text(observed.signature),
         exception=None
         if observed.raised is None
