@@ -731,11 +731,15 @@ class Observed(Strict):
     accepted: Literal[True] | None = Field(
         default=None, description="it gave rates, whichever, where an exception was due"
     )
+    reason: Pattern | None = Field(
+        default=None,
+        description="what the judge says of it, where neither rates nor exceptions tell",
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Observed:
         if not self.model_fields_set - {"message"}:
-            raise ValueError("give at least one of values, raises, signature and accepted")
+            raise ValueError("give at least one of values, raises, signature, accepted and reason")
         return self
 
 
@@ -804,6 +808,16 @@ class KnownDivergence(CaseBase):
         if strange:
             raise ValueError(f"observed_in names {min(strange)!r}, which is not among the cases")
         return self
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is of earlier versions alone."""
+        return any(each.operator in {"<", "<=", "=="} for each in SpecifierSet(self.versions))
+
+    def concerns(self, framework: str, version: str) -> bool:
+        """Whether a version of a framework is one that it is of."""
+        apis = (api.partition(".")[0] for api in self.implementations)
+        return framework in apis and within(version, self.versions)
 
     def look(self, case: str) -> Observed:
         """What the divergence looks like in a case."""

@@ -57,6 +57,9 @@ def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
     seen = record.look(judgement.trial.case.name)
     if judgement.verdict not in _RECORDABLE or not isinstance(observation, Observation):
         return f"the verdict is {judgement.verdict.value}"
+    if seen.reason is not None:
+        unlike = (text for text in judgement.reasons if not re.search(seen.reason, text))
+        return next(unlike, "")
     if observation.raised is not None:
         return _unlike_raised(seen, observation.raised)
     if observation.signature is not None:

@@ -22,6 +22,7 @@ from harness.catalogue import (
     express,
     grouped,
     mappings,
+    tensor_rates_absence,
     unfit,
 )
 from harness.errors import NothingSelected, UnknownName
@@ -272,6 +273,10 @@ def _trial(
     if isinstance(calls, Unsupported):
         skip = Skip(Verdict.UNSUPPORTED, calls.reason)
         return Trial(case, implementation, target, skip=skip)
+    if case.lr_dtype:
+        lacks = tensor_rates_absence(implementation.framework, environment.version)
+        if lacks:
+            return Trial(case, implementation, target, skip=Skip(Verdict.UNAVAILABLE, lacks))
     needed = [implementation, *_parts([call.arguments for call in calls])]
     lacks = next(filter(None, (each.absence(environment.version) for each in needed)), "")
     if lacks:

@@ -10,7 +10,7 @@ from harness.catalogue.call import COUNTING, OTHER_OPTIMIZERS, Made, Named, Othe
 from harness.catalogue.facts import BASES, IMPLEMENTATIONS
 from harness.catalogue.mapping import Call, Mapping, Training, Unsupported, express, mappings
 from harness.catalogue.model import Form, Implementation, Kind, Precision
-from harness.catalogue.situations import grouped, unfit
+from harness.catalogue.situations import grouped, tensor_rates_absence, unfit
 
 __all__ = [
     "BASES",
@@ -32,5 +32,6 @@ __all__ = [
     "express",
     "grouped",
     "mappings",
+    "tensor_rates_absence",
     "unfit",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.catalogue.call import Call, Training, Unsupported
 from harness.catalogue.model import Implementation, Kind
+from harness.versions import within
 
 _WITHOUT_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
 _TOLD_METRIC_AND_EPOCH = {"torch.optim.lr_scheduler.ReduceLROnPlateau"}
@@ -22,6 +23,18 @@ _READ = {
     ("torch", Kind.SCHEDULER): ("get_last_lr", "get_lr", "last_epoch", "momentum"),
     ("mindspore", Kind.SCHEDULER): ("get_last_lr", "last_epoch"),
 }
+
+
+_TENSOR_RATES = "2.1"
+"""The version of torch from which on its documentation lets a rate be a tensor."""
+
+
+def tensor_rates_absence(framework: str, version: str) -> str:
+    """Why rates are no tensors in a version of a framework, or nothing where they may be."""
+    early = framework == "torch" and within(version, f"<{_TENSOR_RATES}")
+    return (
+        f"torch {version} has no rates as tensors, which came with {_TENSOR_RATES}" if early else ""
+    )
 
 
 def unfit(implementation: Implementation, training: Training) -> Unsupported | None:

@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.case import DIMENSIONS, SEVERITIES, KnownDivergence, ScheduleCase
 from harness.catalogue import BASES, IMPLEMENTATIONS, Mapping, Unsupported, mappings
 from harness.coverage import coverage
-from harness.history import histories
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
 from harness.project import ROOT
 from harness.reference import FAMILIES
+from harness.report.history import histories
 from harness.report.model import Report
 
 _TEMPLATES = Environment(
@@ -35,19 +35,26 @@ _TEMPLATES.filters["cell"] = lambda text: str(text).replace("|", "\\|")
 def findings(loaded: Loaded) -> str:
     """`docs/findings.md`: the known divergences, worst first."""
     ordered = worst_first(loaded.known_divergences)
+    numbered = list(enumerate(ordered, 1))
     groups = [
-        (severity, meaning, [(n, r) for n, r in enumerate(ordered, 1) if r.severity == severity])
-        for severity, meaning in SEVERITIES.items()
+        (name, meaning, [(n, r) for n, r in numbered if r.severity == name and not r.is_past])
+        for name, meaning in SEVERITIES.items()
     ]
+    past = [(n, r) for n, r in numbered if r.is_past]
+    groups.append(("earlier versions", "What the versions of today do not do any more.", past))
     return _TEMPLATES.get_template("findings.md.j2").render(
-        records=ordered, groups=groups, command=_command, observed=observed, short=_short
+        records=[r for r in ordered if not r.is_past],
+        groups=groups,
+        command=_command,
+        observed=observed,
+        short=_short,
     )
 
 
 def worst_first(records: Sequence[KnownDivergence]) -> list[KnownDivergence]:
-    """By severity, then by how many cases show it."""
+    """By severity, then by how many cases show it; those of earlier versions at the end."""
     rank = list(SEVERITIES)
-    return sorted(records, key=lambda r: (rank.index(r.severity), -len(r.cases), r.name))
+    return sorted(records, key=lambda r: (r.is_past, rank.index(r.severity), -len(r.cases), r.name))
 
 
 def observed(record: KnownDivergence) -> str:
@@ -59,7 +66,7 @@ def observed(record: KnownDivergence) -> str:
         return f"`{seen.signature}`"
     if seen.raises:
         return f"`{seen.raises}`" + (f" (`{seen.message}`)" if seen.message else "")
-    return "accepted"
+    return seen.reason or "accepted"
 
 
 def mapping(loaded: Loaded) -> str:

@@ -374,7 +374,12 @@ def from_run(run: Run) -> Report:
             )
             for a in run.agreements
         ],
-        known_divergences=[_divergence(r) for r in run.records if names & set(r.cases)],
+        known_divergences=[
+            _divergence(record)
+            for record in run.records
+            if names & set(record.cases)
+            and any(record.concerns(e.framework, e.version) for e in run.environments)
+        ],
         coverage=[
             CoverageEntry(
                 implementation=row.implementation.api,
@@ -640,6 +645,7 @@ def _divergence(record: KnownDivergence) -> DivergenceEntry:
     ways = [f"{value!r} at step {step}" for step, value in (seen.values or {}).items()]
     ways += [way for way in (seen.signature, seen.raises) if way is not None]
     ways += ["accepted"] if seen.accepted else []
+    ways += [seen.reason] if seen.reason else []
     return DivergenceEntry(
         name=record.name,
         description=record.description,

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from harness.case import DIMENSIONS, SEVERITIES
+from harness.report.history import histories
 from harness.report.model import DeviationEntry, Report, TrialEntry
 from harness.report.page.packed import pack
 from harness.report.page.parts import digest, environment, read
@@ -62,6 +63,7 @@ def render(report: Report) -> str:
         failures=_failures(trials),
         most=MAX_LISTED,
         not_run=_not_run(report),
+        histories=histories(report),
         badge=_badge,
         case_address=_case_address,
         verdict_address=lambda verdict: "#cases?" + urlencode({"verdict": verdict.value}),

@@ -1,0 +1,83 @@
+"""Environments are made whole or not at all; packages of a folder stand for a registry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from harness.environments import declared as declared_module, load_environments, make, remove
+from harness.environments.making import find_python
+from harness.errors import EnvironmentUnmakable
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """A folder with a tiny torch 0.0.1, which is all that pip looks into."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    files = {
+        "torch.py": "__version__ = '0.0.1'\n",
+        "torch-0.0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n",
+        "torch-0.0.1.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        "torch-0.0.1.dist-info/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / "torch-0.0.1-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setattr(declared_module, "FOLDER", tmp_path / "made")
+
+
+def declared(tmp_path, python=HERE, packages="[torch==0.0.1]"):
+    file = tmp_path / "environments.yaml"
+    entry = f"{{name: tiny, framework: torch, python: '{python}', packages: {packages}}}"
+    file.write_text(f"format: 1\nenvironments:\n  - {entry}\n")
+    (found,) = load_environments(file)
+    return found
+
+
+def test_it_is_made_once_and_anew_when_its_packages_change(tmp_path, wheels):
+    tiny = declared(tmp_path)
+    assert tiny.absence
+    assert make(tiny).made
+    assert not tiny.absence
+    script = "import torch; print(torch.__version__)"
+    done = subprocess.run([tiny.path, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "0.0.1\n"
+    assert not make(tiny).made
+    assert make(tiny, anew=True).made
+    assert remove(tiny)
+    assert not remove(tiny)
+
+
+def test_packages_that_are_not_there_leave_nothing_behind(tmp_path, wheels):
+    tiny = declared(tmp_path, packages="[torch==0.0.2]")
+    with pytest.raises(EnvironmentUnmakable, match=r"torch==0\.0\.2") as caught:
+        make(tiny)
+    assert not caught.value.missing
+    assert not tiny.folder.exists()
+
+
+def test_a_python_that_is_not_here_is_said(tmp_path, wheels):
+    with pytest.raises(EnvironmentUnmakable, match=r"no Python 3\.2 here") as caught:
+        make(declared(tmp_path, python="3.2"))
+    assert caught.value.missing
+
+
+def test_an_environment_that_was_broken_off_is_made_anew(tmp_path, wheels):
+    tiny = declared(tmp_path)
+    tiny.folder.mkdir(parents=True)
+    (tiny.folder / "half").touch()
+    assert make(tiny).made
+    assert not (tiny.folder / "half").exists()
+
+
+def test_the_python_that_runs_this_is_found():
+    assert find_python(HERE) == sys.executable
+    assert find_python("3.2") is None
