@@ -48,7 +48,6 @@ class Declared(Located):
     ssh: str | None = Field(
         default=None, description="what ssh is told to reach its machine: user@host, -p 2222 host"
     )
-    ssh_config: str | None = Field(default=None, description="a file for ssh -F")
     python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]{1,2}$")] | None = Field(
         default=None, description="version of Python that it is made with, such as '3.9'"
     )
@@ -66,8 +65,6 @@ class Declared(Located):
             raise ValueError("give either interpreter or python")
         if self.python is not None and self.ssh is not None:
             raise ValueError("what is made is made here: give interpreter beside ssh")
-        if self.ssh_config is not None and self.ssh is None:
-            raise ValueError("ssh_config is of no use without ssh")
         if self.python is not None and not self.pins:
             raise ValueError(f"packages have to pin {self.framework}: '{self.framework}==...'")
         if self.name in ("torch", "mindspore"):

@@ -66,11 +66,6 @@ def test_everything_that_is_made_is_pinned_to_the_last_package():
             "made here",
         ),
         (
-            "{name: a, framework: torch, interpreter: p, ssh_config: f}",
-            "environments[0]",
-            "no use without ssh",
-        ),
-        (
             "{name: torch, framework: torch, interpreter: p}",
             "environments[0]",
             "framework beside the suite",
