@@ -184,6 +184,9 @@ class Rounding:
         exact = (exponent.value == 0) & (exponent.error == 0)
         return self._function(value, np.where(exact, 0.0, total))
 
+    def times_power(self, scale: Rounded, base: Rounded, exponent: Rounded | float) -> Rounded:
+        return scale * self.power(base, exponent)
+
     def exp(self, x: Rounded) -> Rounded:
         with np.errstate(all="ignore"):
             total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u

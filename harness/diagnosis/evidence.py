@@ -227,6 +227,9 @@ class _Plain:
     def power(self, base: Any, exponent: Any) -> Any:
         return _number(np.power(base, exponent))
 
+    def times_power(self, scale: Any, base: Any, exponent: Any) -> Any:
+        return scale * self.power(base, exponent)
+
     def exp(self, x: Any) -> Any:
         return _number(np.exp(x))
 

@@ -54,6 +54,9 @@ class Arithmetic(Protocol[N]):
     def power(self, base: N, exponent: N | float) -> N:
         """`base ** exponent`, base at least 0."""
 
+    def times_power(self, scale: N, base: N, exponent: N | float) -> N:
+        """`scale * base ** exponent`, of which only the product need be in the range."""
+
     def exp(self, x: N) -> N:
         """e to the power `x`."""
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from mpmath import mpf
 
-from harness.reference.double_double import DoubleDouble, Exact, cos_of_quarters, log, scaled_exp
+from harness.reference.double_double import DoubleDouble
+from harness.reference.elementary import cos_of_quarters, log, scaled_exp
+from harness.reference.exact import Exact
 
 EXACT = Exact()
 MODERATE = st.floats(1e-100, 1e100) | st.floats(-1e100, -1e-100)
