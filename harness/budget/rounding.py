@@ -192,6 +192,9 @@ class Rounding:
             total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u
             return self._function(np.exp(x.value), np.where(_is(x, 0), 0.0, total))
 
+    def times_exp(self, scale: Rounded, x: Rounded) -> Rounded:
+        return scale * self.exp(x)
+
     def half_wave(self, share: Rounded) -> Rounded:
         turned = self._passed(math.pi, _U64 * math.pi) * (share + self._turned)
         with np.errstate(all="ignore"):

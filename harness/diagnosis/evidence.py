@@ -233,6 +233,9 @@ class _Plain:
     def exp(self, x: Any) -> Any:
         return _number(np.exp(x))
 
+    def times_exp(self, scale: Any, x: Any) -> Any:
+        return scale * self.exp(x)
+
     def half_wave(self, share: Any) -> Any:
         return (1 + np.cos(np.pi * share)) / 2
 

@@ -66,47 +66,13 @@ class DoubleDouble:
         return DoubleDouble(-self.hi, -self.lo)
 
     def __add__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = number(other)
-        with np.errstate(all="ignore"):
-            high, low = two_sum(self.hi, other.hi)
-            if _is_nothing(self.lo) or _is_nothing(other.lo):
-                tail = other.lo if _is_nothing(self.lo) else self.lo
-                if not _is_nothing(tail):
-                    high, low = quick_two_sum(high, low + tail)
-            else:
-                tail, rest = two_sum(self.lo, other.lo)
-                high, low = quick_two_sum(high, low + tail)
-                high, low = quick_two_sum(high, low + rest)
-            return _within_range(high, low, lambda: self.hi + other.hi)
+        return _quietly(_sum, self, number(other))
 
     def __mul__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = number(other)
-        with np.errstate(all="ignore"):
-            if _only_scales(other):
-                return DoubleDouble(self.hi * other.hi, self.lo * other.hi)
-            if _only_scales(self):
-                return DoubleDouble(other.hi * self.hi, other.lo * self.hi)
-            high, low = two_product(self.hi, other.hi)
-            if not _is_nothing(other.lo):
-                low = low + self.hi * other.lo
-            if not _is_nothing(self.lo):
-                low = low + self.lo * other.hi
-            if not (_is_nothing(self.lo) and _is_nothing(other.lo)):
-                high, low = quick_two_sum(high, low)
-            return _within_range(high, low, lambda: self.hi * other.hi)
+        return _quietly(_product, self, number(other))
 
     def __truediv__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = number(other)
-        with np.errstate(all="ignore"):
-            first = _quotient(self.hi, other.hi)
-            product, lacks = two_product(first, other.hi)
-            rest = (self.hi - product) - lacks
-            if not _is_nothing(self.lo):
-                rest = rest + self.lo
-            if not _is_nothing(other.lo):
-                rest = rest - first * other.lo
-            high, low = quick_two_sum(first, _quotient(rest, other.hi))
-            return _within_range(high, low, lambda: first)
+        return _quietly(_ratio, self, number(other))
 
     def __sub__(self, other: DoubleDouble | Plain) -> DoubleDouble:
         return self + -number(other)
@@ -144,8 +110,61 @@ def chosen(mask: Mask, one: DoubleDouble | Plain, other: DoubleDouble | Plain) -
     return DoubleDouble(np.where(mask, one.hi, other.hi), low)
 
 
+def _quietly(
+    operation: Callable[[DoubleDouble, DoubleDouble], DoubleDouble],
+    a: DoubleDouble,
+    b: DoubleDouble,
+) -> DoubleDouble:
+    if isinstance(a.hi, float) and isinstance(b.hi, float):
+        return operation(a, b)  # Python's floats say nothing of the range
+    with np.errstate(all="ignore"):
+        return operation(a, b)
+
+
+def _sum(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    high, low = two_sum(a.hi, b.hi)
+    if _is_nothing(a.lo) or _is_nothing(b.lo):
+        tail = b.lo if _is_nothing(a.lo) else a.lo
+        if not _is_nothing(tail):
+            high, low = quick_two_sum(high, low + tail)
+    else:
+        tail, rest = two_sum(a.lo, b.lo)
+        high, low = quick_two_sum(high, low + tail)
+        high, low = quick_two_sum(high, low + rest)
+    return _within_range(high, low, lambda: a.hi + b.hi)
+
+
+def _product(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    if _only_scales(b):
+        return DoubleDouble(a.hi * b.hi, a.lo * b.hi)
+    if _only_scales(a):
+        return DoubleDouble(b.hi * a.hi, b.lo * a.hi)
+    high, low = two_product(a.hi, b.hi)
+    if not _is_nothing(b.lo):
+        low = low + a.hi * b.lo
+    if not _is_nothing(a.lo):
+        low = low + a.lo * b.hi
+    if not (_is_nothing(a.lo) and _is_nothing(b.lo)):
+        high, low = quick_two_sum(high, low)
+    return _within_range(high, low, lambda: a.hi * b.hi)
+
+
+def _ratio(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    first = _quotient(a.hi, b.hi)
+    product, lacks = two_product(first, b.hi)
+    rest = (a.hi - product) - lacks
+    if not _is_nothing(a.lo):
+        rest = rest + a.lo
+    if not _is_nothing(b.lo):
+        rest = rest - first * b.lo
+    high, low = quick_two_sum(first, _quotient(rest, b.hi))
+    return _within_range(high, low, lambda: first)
+
+
 def _part(value: Any) -> Any:
     if type(value) is float:
+        return value
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
         return value
     array = np.asarray(value, dtype=np.float64)
     return array if array.ndim else float(array)
@@ -161,7 +180,10 @@ def _only_scales(x: DoubleDouble) -> bool:
 
 
 def _quotient(a: Any, b: Any) -> Any:
-    return a / b if type(b) is not float or b else np.divide(a, b)
+    if type(b) is float and not b:
+        with np.errstate(all="ignore"):
+            return _part(np.divide(a, b))
+    return a / b
 
 
 def _within_range(high: Any, low: Any, plain: Callable[[], Any]) -> DoubleDouble:

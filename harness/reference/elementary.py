@@ -19,13 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.reference.arithmetic import Float64, Int64
-from harness.reference.double_double import (
-    DoubleDouble,
-    constant,
-    quick_two_sum,
-    two_product,
-    two_sum,
-)
+from harness.reference.double_double import DoubleDouble, constant, quick_two_sum, two_sum
+from harness.reference.line import LONGEST, Line, Table
 
 MAX_COUNT = 2**33
 """The greatest count that a schedule may name: its products with 20 bits are exact."""
@@ -37,6 +32,8 @@ _OCTAVE = 2048
 """Entries of the table of powers of two: 2 ** (j / 2048)."""
 _QUARTER = 1024
 """Entries of the table of cosines in a quarter turn."""
+_MODERATE = 700.0
+"""An argument that needs no care, be it a logarithm or an angle."""
 _GREATEST = 4000.0
 """A natural logarithm that is beyond the range, whatever float64 it is multiplied with."""
 
@@ -64,15 +61,22 @@ _POWERS_OF_TWO = np.ldexp(1.0, np.arange(_LEAST_POWER, 1024))
 
 def scaled_exp(scale: float, x: DoubleDouble) -> DoubleDouble:
     """`scale * e ** x` without leaving the range on the way; `scale` is finite."""
+    if isinstance(x, Line) and abs(x.step.hi) * LONGEST < 100:
+        first = scaled_exp(scale, x.start)
+        if 2.0**-700 < abs(first.hi) < 2.0**700:
+            made = _exponentials(x.step.hi, x.step.lo).times(first, x.length)
+            return DoubleDouble(*quick_two_sum(*made))
     mantissa, power = math.frexp(scale)
 
     def kernel(x: DoubleDouble) -> DoubleDouble:
-        clipped = np.clip(x.hi, -_GREATEST, _GREATEST)
-        steps = np.rint(clipped * _PER_STEP)
-        whole = steps.astype(np.int64)
+        clipped, tail = x.hi, x.lo
+        if not isinstance(clipped, float):
+            clipped = np.clip(x.hi, -_GREATEST, _GREATEST)
+            tail = np.where(clipped == x.hi, x.lo, 0.0)
+        steps, whole = _nearest(clipped * _PER_STEP)
         first, second, third = _STEP
         high, low = two_sum(clipped - steps * first, -(steps * second))
-        low = low + (np.where(clipped == x.hi, x.lo, 0.0) - steps * third)
+        low = low + (tail - steps * third)
         rest = DoubleDouble(*quick_two_sum(high, low))
         entry = _powers()[whole & (_OCTAVE - 1)]
         value = _plus(entry, entry * _expm1(rest)) * mantissa
@@ -86,6 +90,13 @@ def _expm1(x: DoubleDouble) -> DoubleDouble:
     far = x.hi * (1 / 24 + x.hi * (1 / 120 + x.hi * (1 / 720 + x.hi * (1 / 5040))))
     cubic = x * _plus(_SIXTH, far)
     return _plus(x, x * x * _plus(DoubleDouble(0.5), cubic))
+
+
+@lru_cache(maxsize=8)
+def _exponentials(high: float, low: float) -> Table:
+    """`e` to all multiples of a step that a line has."""
+    steps = Line(DoubleDouble(0.0), DoubleDouble(high, low), LONGEST)
+    return Table.of(scaled_exp(1.0, DoubleDouble(steps.hi, steps.lo)))
 
 
 def log(x: DoubleDouble) -> DoubleDouble:
@@ -134,28 +145,45 @@ def _log1p(z: DoubleDouble) -> DoubleDouble:
 
 def cos_of_quarters(x: DoubleDouble) -> DoubleDouble:
     """The cosine of `x` quarter turns: exact where it is 0 or 1, and to all digits near there."""
+    if isinstance(x, Line) and abs(x.start.hi) + abs(x.step.hi) * LONGEST < 2.0**20:
+        cosines, sines = _turns(x.step.hi, x.step.lo)
+        high, low = cosines.times(cos_of_quarters(x.start), x.length)
+        # A sine is the cosine of a quarter turn less.
+        less, tail = sines.times(cos_of_quarters(x.start - 1.0), x.length)
+        high, rest = two_sum(high, -less)
+        return DoubleDouble(*quick_two_sum(high, rest + (low - tail)))
+    return _at_changes(_cosine, x)
 
-    def kernel(x: DoubleDouble) -> DoubleDouble:
-        steps = np.rint(x.hi * _QUARTER)
-        angle = DoubleDouble(*quick_two_sum(x.hi - steps * (1 / _QUARTER), x.lo)) * _HALF_PI
-        entry = steps.astype(np.int64) & (4 * _QUARTER - 1)
-        cosines, sines = _cosines()
-        square = angle * angle
-        s = square.hi
-        odd = square * _plus(-_SIXTH, s * (1 / 120 - s * (1 / 5040)))
-        sine = _plus(angle, angle * odd)
-        even = square * _plus(_24TH, s * (-1 / 720 + s * (1 / 40320)))
-        less = square * _plus(DoubleDouble(-0.5), even)  # cosine less 1
-        cosine = cosines[entry]
-        return cosine + (cosine * less - sines[entry] * sine)
 
-    return _at_changes(kernel, x)
+@lru_cache(maxsize=8)
+def _turns(high: float, low: float) -> tuple[Table, Table]:
+    """The cosines and sines of all multiples of a step that a line has."""
+    line = Line(DoubleDouble(0.0), DoubleDouble(high, low), LONGEST)
+    steps = DoubleDouble(line.hi, line.lo)
+    return Table.of(cos_of_quarters(steps)), Table.of(cos_of_quarters(steps - 1.0))
+
+
+def _cosine(x: DoubleDouble) -> DoubleDouble:
+    steps, whole = _nearest(x.hi * _QUARTER)
+    angle = DoubleDouble(*quick_two_sum(x.hi - steps * (1 / _QUARTER), x.lo)) * _HALF_PI
+    entry = whole & (4 * _QUARTER - 1)
+    cosines, sines = _cosines()
+    square = angle * angle
+    s = square.hi
+    odd = square * _plus(-_SIXTH, s * (1 / 120 - s * (1 / 5040)))
+    sine = _plus(angle, angle * odd)
+    even = square * _plus(_24TH, s * (-1 / 720 + s * (1 / 40320)))
+    less = square * _plus(DoubleDouble(-0.5), even)  # cosine less 1
+    cosine = cosines[entry]
+    return cosine + (cosine * less - sines[entry] * sine)
 
 
 def _at_changes(kernel: Callable[[DoubleDouble], DoubleDouble], x: DoubleDouble) -> DoubleDouble:
     """The values of `kernel`, worked out once for each run of equal arguments."""
     with np.errstate(all="ignore"):
         if isinstance(x.hi, float):
+            if abs(x.hi) < _MODERATE:
+                return kernel(x)
             return kernel(DoubleDouble(np.array([x.hi]), np.array([x.lo]))).at(0)
         changed = x.hi[1:] != x.hi[:-1]
         if not isinstance(x.lo, float):
@@ -166,6 +194,15 @@ def _at_changes(kernel: Callable[[DoubleDouble], DoubleDouble], x: DoubleDouble)
         values, lengths = kernel(x[starts]), np.diff(starts, append=len(x.hi))
         low = values.lo if isinstance(values.lo, float) else np.repeat(values.lo, lengths)
         return DoubleDouble(np.repeat(values.hi, lengths), low)
+
+
+def _nearest(x: Any) -> tuple[Any, Any]:
+    """The nearest whole numbers, as floats and as integers."""
+    if isinstance(x, float):
+        whole = round(x)
+        return float(whole), whole
+    steps = np.rint(x)
+    return steps, steps.astype(np.int64)
 
 
 def _plus(great: DoubleDouble, small: DoubleDouble | Float64) -> DoubleDouble:
@@ -181,9 +218,10 @@ def _powers_of_two(exponents: Int64) -> Float64:
     return _POWERS_OF_TWO.take(exponents - _LEAST_POWER, mode="clip")
 
 
-def _times_power_of_two(x: DoubleDouble, exponents: Int64) -> DoubleDouble:
-    if len(exponents) and exponents.min() > -900 and exponents.max() < 1020:
-        factor = _powers_of_two(exponents)
+def _times_power_of_two(x: DoubleDouble, exponents: Int64 | int) -> DoubleDouble:
+    exponents = np.asarray(exponents)
+    if exponents.size and exponents.min() > -900 and exponents.max() < 1020:
+        factor = DoubleDouble(_powers_of_two(exponents)).hi
         return DoubleDouble(x.hi * factor, x.lo * factor)
     small = exponents.astype(np.int32)
     return DoubleDouble(np.ldexp(x.hi, small), np.ldexp(x.lo, small))

@@ -11,6 +11,7 @@ import numpy as np
 from harness.reference.arithmetic import Float64, Int64, Mask
 from harness.reference.double_double import DoubleDouble, chosen, number
 from harness.reference.elementary import cos_of_quarters, log, scaled_exp
+from harness.reference.line import Line, whole_numbers
 
 _TIE = 2**54
 """Odd whole numbers up to here may lie halfway between two float64, or be one."""
@@ -23,7 +24,7 @@ class Exact:
         return DoubleDouble(value)
 
     def whole(self, counts: Int64 | int) -> DoubleDouble:
-        return DoubleDouble(counts)
+        return whole_numbers(counts)
 
     def root(self, value: float, degree: int) -> DoubleDouble:
         return self.power(DoubleDouble(value), DoubleDouble(1.0) / float(degree))
@@ -38,6 +39,12 @@ class Exact:
         self, scale: DoubleDouble, base: DoubleDouble, exponent: DoubleDouble | float
     ) -> DoubleDouble:
         exponent = number(exponent)
+        times = _few(exponent)
+        if times and not isinstance(base.hi, float):
+            product = base
+            for _ in range(times - 1):
+                product = product * base
+            return scale * product
         positive = np.asarray(base.hi) > 0
         value = scaled_exp(scale.hi, log(chosen(positive, base, 1.0)) * exponent)
         if not positive.all():
@@ -49,6 +56,9 @@ class Exact:
 
     def exp(self, x: DoubleDouble) -> DoubleDouble:
         return scaled_exp(1.0, x)
+
+    def times_exp(self, scale: DoubleDouble, x: DoubleDouble) -> DoubleDouble:
+        return scaled_exp(scale.hi, x)
 
     def half_wave(self, share: DoubleDouble) -> DoubleDouble:
         # Of half the angle, squared: what is left near 0 is no difference.
@@ -64,11 +74,20 @@ class Exact:
         return DoubleDouble(sign * x.hi, sign * x.lo)
 
 
+def _few(exponent: DoubleDouble) -> int:
+    """The exponent, if that many products are less work, and exact where they can be; else 0."""
+    few = isinstance(exponent.hi, float) and exponent.lo == 0 and exponent.hi in (1, 2, 3, 4)
+    return int(exponent.hi) if few else 0
+
+
 def _with_ties(
     value: DoubleDouble, scale: DoubleDouble, base: float, exponent: DoubleDouble
 ) -> DoubleDouble:
     """The value, exact where it may lie halfway between two float64."""
-    whole, known = np.asarray(exponent.hi), _exact_powers(base)
+    known = _exact_powers(base)
+    if isinstance(exponent, Line) and min(exponent.ends) >= len(known.hi):
+        return value
+    whole = np.asarray(exponent.hi)
     if not whole.size or whole.min() >= len(known.hi):
         return value
     here = (whole >= 0) & (whole < len(known.hi)) & (np.rint(whole) == whole)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal
 
 import numpy as np
@@ -11,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
 from harness.reference.double_double import DoubleDouble
 from harness.reference.exact import Exact
+from harness.reference.line import LONGEST
 
-_BLOCK = 8192
-"""Counts at a time, so that what a formula makes on its way stays in the processor's cache."""
+_SHORT = 2048
+"""Lengths up to which nothing is gained by taking a sequence apart."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +137,41 @@ class Schedule(BaseModel):
         """Whether a rate depends on its own count alone, so that some can be had without others."""
         return True
 
+    def seams(self, last: int) -> Iterable[int]:
+        """Counts up to `last` where the formula changes: it has another piece from there on."""
+        del last
+        return ()
+
+    def _stretches(self, counts: Int64) -> Iterator[slice]:
+        """Parts of `counts` that the processor's cache has room for, within one piece if it can be.
+
+        The numbers that a formula makes of counts on its way are lines there.
+        """
+        length = len(counts)
+        if not self.elementwise or length <= _SHORT:
+            yield slice(0, length)
+            return
+        seams = np.array(sorted(set(self.seams(int(counts[-1])))), dtype=np.int64)
+        bounds = np.unique(np.searchsorted(counts, seams))
+        if len(bounds) > length // _SHORT:
+            bounds = bounds[:0]
+        edges = [0, *bounds.tolist(), length]
+        for begin, end in pairwise(edges):
+            for start in range(begin, end, LONGEST):
+                yield slice(start, min(start + LONGEST, end))
+
     def _at(self, counts: Int64, n: Exact) -> DoubleDouble:
         """The formula, once for each run of equal counts, and some thousands at a time."""
-        starts = np.append(0, np.flatnonzero(np.diff(counts)) + 1)[: len(counts)]
-        different = counts[starts] if len(starts) < len(counts) else counts
+        changed = counts[1:] != counts[:-1]
+        different, starts = counts, None
+        if not changed.all():
+            starts = np.append(0, np.flatnonzero(changed) + 1)
+            different = counts[starts]
         high, low = np.empty(len(different)), np.empty(len(different))
-        block = _BLOCK if self.elementwise else max(1, len(different))
-        for start in range(0, len(different), block):
-            here = slice(start, start + block)
+        for here in self._stretches(different):
             rates = self.closed(different[here], n)
             high[here], low[here] = rates.hi, rates.lo
-        if different is not counts:
+        if starts is not None:
             lengths = np.diff(starts, append=len(counts))
             high, low = np.repeat(high, lengths), np.repeat(low, lengths)
         return DoubleDouble(high, low)
