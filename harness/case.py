@@ -463,8 +463,11 @@ class ScheduleCase(CaseBase):
         values = self.groups[group - 1].values if group else self.own_values
         if isinstance(values, list):
             return np.array(values, dtype=np.float64)
-        by_step = values or {}
-        return np.array([by_step.get(step, np.nan) for step in self.steps_of(group).tolist()])
+        steps = self.steps_of(group)
+        expected = np.full(len(steps), np.nan)
+        for step, value in (values or {}).items():
+            expected[steps == step] = value
+        return expected
 
     @property
     def reference(self) -> NDArray[np.float64]:
@@ -565,7 +568,7 @@ class _Asked:
 
 @lru_cache(maxsize=4096)
 def _exact(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rates, and what they lack. Each implementation of a case asks anew, and the report too."""
+    """The rates and what they lack: each implementation of a case asks anew, and the report."""
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
     exact = schedule.exact(case.steps_of(group), case.steps_per_epoch, changes)

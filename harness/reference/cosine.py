@@ -7,8 +7,7 @@ equation 5; `torch.optim.lr_scheduler.CosineAnnealingLR`, which goes on along th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np

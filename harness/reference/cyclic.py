@@ -8,8 +8,8 @@ Source: Smith, *Cyclical Learning Rates for Training Neural Networks* (2017), se
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np

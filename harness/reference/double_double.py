@@ -2,7 +2,7 @@
 
 Algorithms: Dekker, *A floating-point technique for extending the available precision* (1971);
 Joldes, Muller and Popescu, *Tight and rigorous error bounds for basic building blocks of
-double-word arithmetic* (2017), whose numbers 4, 6, 7, 9, 12, 15 and 17 these are. About 31 digits, of
+double-word arithmetic* (2017). About 31 digits, of
 which a schedule's formula may cancel a dozen and still round to the nearest float64 or its
 neighbour.
 

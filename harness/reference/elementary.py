@@ -16,7 +16,6 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.reference.arithmetic import Float64, Int64
 from harness.reference.double_double import DoubleDouble, constant, quick_two_sum, two_sum
@@ -245,7 +244,7 @@ def _together(numbers: list[DoubleDouble], times: int = 1, repeat: bool = False)
 @cache
 def _reciprocals() -> Float64:
     """Of the 1024ths from 1 on, in 14 bits."""
-    return np.rint(2.0**14 / (1 + np.arange(1024) / 1024)) / 2.0**14
+    return np.asarray(np.rint(2.0**14 / (1 + np.arange(1024) / 1024)) / 2.0**14)
 
 
 @cache

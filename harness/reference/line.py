@@ -33,12 +33,12 @@ class Line(DoubleDouble):
         self._parts: tuple[Float64, Float64] | None = None
 
     @property
-    def hi(self) -> Any:  # type: ignore[override]
+    def hi(self) -> Any:
         """The nearest float64, shape `(length,)`."""
         return self._made()[0]
 
     @property
-    def lo(self) -> Any:  # type: ignore[override]
+    def lo(self) -> Any:
         """What they lack, shape `(length,)`."""
         return self._made()[1]
 

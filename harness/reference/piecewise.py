@@ -5,8 +5,8 @@ Source: the documented formula of `mindspore.nn.piecewise_constant_lr`.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator

@@ -142,7 +142,7 @@ class Schedule(BaseModel):
         del last
         return ()
 
-    def _stretches(self, counts: Int64) -> Iterator[slice]:
+    def stretches(self, counts: Int64) -> Iterator[slice]:
         """Parts of `counts` that the processor's cache has room for, within one piece if it can be.
 
         The numbers that a formula makes of counts on its way are lines there.
@@ -168,7 +168,7 @@ class Schedule(BaseModel):
             starts = np.append(0, np.flatnonzero(changed) + 1)
             different = counts[starts]
         high, low = np.empty(len(different)), np.empty(len(different))
-        for here in self._stretches(different):
+        for here in self.stretches(different):
             rates = self.closed(different[here], n)
             high[here], low[here] = rates.hi, rates.lo
         if starts is not None:
