@@ -26,7 +26,7 @@ from harness.observation import Observation, Sequence
 from harness.plan import Target, Trial, calls_of, implementations_of
 from harness.reference import FAMILIES
 
-REPEATS = 5
+REPEATS = 3
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 LR, LOW = 0.1, 1e-4
 T = np.arange(STEPS)

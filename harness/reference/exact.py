@@ -50,7 +50,7 @@ class Exact:
         if not positive.all():
             at_zero = chosen(np.asarray(exponent.hi) == 0, scale, 0.0)
             value = chosen(positive, value, at_zero)
-        if isinstance(base.hi, float) and base.lo == 0 < base.hi:
+        if isinstance(base.hi, float) and base.lo == 0 < base.hi < math.inf:
             value = _with_ties(value, scale, base.hi, exponent)
         return value
 
