@@ -2,12 +2,12 @@
 
     python benchmarks/long.py [STEPS [FAMILY...]]
 
-For each family, over so many steps (1,000,000): the seconds that the formula takes as a user would
-write it in numpy, those of the reference model (rates and what they lack, to 30 digits), and those
-of the judge with one observation once the reference is known (budget, best attainable, comparison,
-errors), all as seconds of processor time, the best of REPEATS in turns within one process. The
-implementation that the judge has before it is the first that can express the schedule, one with a
-closed formula if there is any.
+For each family, over so many steps (1,000,000): the time that the formula takes as a user would
+write it in numpy, that of the reference model (rates and what they lack, to 30 digits), and that of
+the judge with one observation once the reference is known (budget, best attainable, comparison,
+errors). All are of the processor: the best of REPEATS in turns within one process, the judge once.
+The implementation before the judge is the first that can express the schedule, one with a closed
+formula if there is any.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {
 }
 
 
-def case_of(family: str, given: dict[str, Any]) -> ScheduleCase:
-    """A case that says nothing but the schedule and its first rate."""
+def trial_of(family: str, given: dict[str, Any]) -> Trial:
+    """The first implementation that can express it, and a case of nothing but its first rate."""
     name, schedule = family.partition(",")[0], {"base_lr": LR, **given}
     first = FAMILIES[name].model_validate(schedule).rates(np.array([0]), 1).item()
     case = {
@@ -152,14 +152,10 @@ def case_of(family: str, given: dict[str, Any]) -> ScheduleCase:
     made.located("long.yaml", 1)
     # A case in a file may look at 100,000 steps.
     longer = {"steps": STEPS, "expected": made.expected.model_copy(update={"values": {0: first}})}
-    return made.model_copy(update=longer)
-
-
-def trial_of(case: ScheduleCase) -> Trial:
-    """With the first implementation that can express it."""
+    case = made.model_copy(update=longer)
     can = []
-    for implementation in implementations_of(case):
-        calls = calls_of(case, implementation)
+    for implementation in implementations_of(made):
+        calls = calls_of(made, implementation)
         if not isinstance(calls, Unsupported):
             can.append((implementation.form is not Form.CLOSED, len(can), implementation, calls))
     _, _, implementation, calls = min(can)
@@ -177,27 +173,30 @@ def seconds(work: Callable[[], Any]) -> float:
 def measured(family: str) -> str:
     """A line of the table."""
     schedule, bare = CASES[family]
-    case = case_of(family, schedule)
-    trial, rates, steps = trial_of(case), case.reference, case.observed_steps
+    trial = trial_of(family, schedule)
+    case = trial.case
+    assert isinstance(case, ScheduleCase)
+    rates, steps = case.reference, case.observed_steps
     values = rates.astype(np.dtype(trial.implementation.precision)).astype(np.float64)
     seen = Sequence(trial.implementation.precision, values)
     applied = Sequence(trial.implementation.applied_precision, values)
     observation = Observation(
         {"reported": seen, "applied": applied} if trial.shows_applied else {"reported": seen}
     )
-    judge = Judge()
-    works = (
-        bare,
-        lambda: case.schedule.exact(steps, 1, {}),
-        lambda: judge.judge(trial, observation),
-    )
+    works = (bare, lambda: case.schedule.exact(steps, 1, {}))
+    verdicts = []
+
+    def judge() -> None:
+        verdicts.append(Judge().judge(trial, observation).verdict)
+
     np.testing.assert_allclose(bare(), rates, rtol=1e-6, atol=1e-9)
     times = [[seconds(work) for work in works] for _ in range(REPEATS)]
-    own, reference, judging = (min(column) for column in zip(*times, strict=True))
+    own, reference = (min(column) for column in zip(*times, strict=True))
+    judging = seconds(judge)
     return (
         f"{family:20} {own * 1e3:7.1f} {reference * 1e3:9.1f} {reference / own:6.1f} "
         f"{judging * 1e3:9.1f} {judging / own:6.1f}  {trial.implementation.api} "
-        f"({trial.implementation.form}, {judge.judge(trial, observation).verdict})"
+        f"({trial.implementation.form}, {verdicts[0]})"
     )
 
 

@@ -142,6 +142,15 @@ def _log1p(z: DoubleDouble) -> DoubleDouble:
     return _plus(z, z * z * _plus(DoubleDouble(-0.5), cubic))
 
 
+def sqrt(x: DoubleDouble) -> DoubleDouble:
+    """The square root of an array of positive numbers; IEEE 754 defines that of a float64."""
+    with np.errstate(all="ignore"):
+        first = DoubleDouble(np.sqrt(x.hi))
+        rest = x - first * first
+        high, low = quick_two_sum(first.hi, rest.hi / (2 * first.hi))
+        return DoubleDouble(high, np.where(np.isfinite(low), low, 0.0))
+
+
 def cos_of_quarters(x: DoubleDouble) -> DoubleDouble:
     """The cosine of `x` quarter turns: exact where it is 0 or 1, and to all digits near there."""
     if isinstance(x, Line) and abs(x.start.hi) + abs(x.step.hi) * LONGEST < 2.0**20:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.reference.arithmetic import Float64, Int64, Mask
 from harness.reference.double_double import DoubleDouble, chosen, number
-from harness.reference.elementary import cos_of_quarters, log, scaled_exp
+from harness.reference.elementary import cos_of_quarters, log, scaled_exp, sqrt
 from harness.reference.line import Line, whole_numbers
 
 _TIE = 2**54
@@ -46,6 +46,9 @@ class Exact:
                 product = product * base
             return scale * product
         positive = np.asarray(base.hi) > 0
+        is_root = isinstance(exponent.hi, float) and abs(exponent.hi) == 0.5 and exponent.lo == 0
+        if is_root and positive.all() and not isinstance(base.hi, float):
+            return scale * sqrt(base) if exponent.hi > 0 else scale / sqrt(base)
         value = scaled_exp(scale.hi, log(chosen(positive, base, 1.0)) * exponent)
         if not positive.all():
             at_zero = chosen(np.asarray(exponent.hi) == 0, scale, 0.0)

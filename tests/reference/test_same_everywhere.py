@@ -48,7 +48,18 @@ print(_digest(Exponential(base_lr=0.3, decay_rate=0.7, decay_steps=777).rates(st
 EXACT = {
     *("add", "all", "any", "append", "arange", "array", "asarray", "ascontiguousarray"),
     *("broadcast_to", "clip", "count_nonzero", "diff", "empty", "errstate", "flatnonzero"),
-    *("float64", "int32", "int64", "intp", "bool_", "ndarray", "isfinite", "ldexp", "divide"),
+    *(
+        "float64",
+        "int32",
+        "int64",
+        "intp",
+        "bool_",
+        "ndarray",
+        "isfinite",
+        "ldexp",
+        "divide",
+        "sqrt",
+    ),
     *("maximum", "minimum", "nan", "inf", "repeat", "rint", "searchsorted", "sign", "size"),
     *("sort", "spacing", "tile", "unique", "where", "zeros", "full", "abs", "mod", "frexp"),
 }
