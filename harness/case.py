@@ -463,8 +463,11 @@ class ScheduleCase(CaseBase):
         values = self.groups[group - 1].values if group else self.own_values
         if isinstance(values, list):
             return np.array(values, dtype=np.float64)
-        by_step = values or {}
-        return np.array([by_step.get(step, np.nan) for step in self.steps_of(group).tolist()])
+        steps = self.steps_of(group)
+        expected = np.full(len(steps), np.nan)
+        for step, value in (values or {}).items():
+            expected[steps == step] = value
+        return expected
 
     @property
     def reference(self) -> NDArray[np.float64]:
@@ -473,14 +476,14 @@ class ScheduleCase(CaseBase):
 
     def reference_of(self, group: int) -> NDArray[np.float64]:
         """The reference model's rates of a group at its steps; not to be written to."""
-        return _reference(_Asked(self, group))
+        return _exact(_Asked(self, group))[0]
 
     def remainder_of(self, group: int) -> NDArray[np.float64]:
         """What the rates of `reference_of`, being float64, lack of the exact ones.
 
         NaN where that is not known, at the ends of the range; not to be written to.
         """
-        return _remainder(_Asked(self, group))
+        return _exact(_Asked(self, group))[1]
 
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
@@ -564,22 +567,15 @@ class _Asked:
 
 
 @lru_cache(maxsize=4096)
-def _reference(asked: _Asked) -> NDArray[np.float64]:
-    """Each implementation of a case asks anew, and so does the report."""
+def _exact(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rates and what they lack: each implementation of a case asks anew, and the report."""
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
-    rates = schedule.changed(case.steps_of(group), case.steps_per_epoch, changes)
-    rates.flags.writeable = False
-    return rates
-
-
-@lru_cache(maxsize=4096)
-def _remainder(asked: _Asked) -> NDArray[np.float64]:
-    case, group = asked.case, asked.group
-    schedule, changes = case.courses[group], case.training_of(group).changes
-    remainder = schedule.remainder(case.steps_of(group), case.steps_per_epoch, changes)
-    remainder.flags.writeable = False
-    return remainder
+    exact = schedule.exact(case.steps_of(group), case.steps_per_epoch, changes)
+    rates = exact.rounded()
+    remainder = np.where(np.isfinite(rates), exact.lo, np.nan)
+    rates.flags.writeable = remainder.flags.writeable = False
+    return rates, remainder
 
 
 class ParameterFacts(Strict):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.case import Tolerance
 from harness.catalogue.model import limits
-from harness.reference.elementary import Float64
+from harness.reference.arithmetic import Float64
 
 DType: TypeAlias = "np.dtype[np.floating[Any]]"
 

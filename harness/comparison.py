@@ -20,7 +20,7 @@ from harness.case import ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
 from harness.plan import Trial
-from harness.reference.elementary import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64
 
 REPORTED, APPLIED = "reported", "applied"
 

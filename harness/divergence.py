@@ -15,7 +15,7 @@ from harness.catalogue import Precision
 from harness.comparison import Comparison, units_of
 from harness.judgement import Judgement
 from harness.observation import Observation, Raised
-from harness.reference.elementary import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64
 from harness.signature import same_signature, signature_text
 from harness.verdict import Verdict
 

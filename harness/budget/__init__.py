@@ -137,7 +137,7 @@ def numeral_rounding(
     """
     counts = schedule.counts(steps, training.steps_per_epoch)
     finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
-    error = np.broadcast_to(schedule.closed(counts, Numerals()).error, rates.shape)
+    error = _of_formula(schedule, counts, Numerals())
     return np.minimum(np.nan_to_num(error, nan=0.0) + REFERENCE_ULP * 2 * _U64 * finite, finite)
 
 
@@ -145,13 +145,21 @@ def _errors(
     schedule: Schedule, counts: Int64, n: Rounding, recursive: bool, as_text: float
 ) -> Float64:
     if not recursive:
-        return np.broadcast_to(schedule.closed(counts, n).error, counts.shape)
+        return _of_formula(schedule, counts, n)
     last = int(counts.max(initial=0))
     first = schedule.closed(np.array([0]), n)
     exact = schedule.rates(np.arange(last + 1), 1)
     chain = schedule.chain(np.arange(1, last + 1), n) if last else None
     errors = _along(chain, exact, float(first.error.max()), n.tiny, as_text)
     return np.array(errors)[counts]
+
+
+def _of_formula(schedule: Schedule, counts: Int64, n: Rounding) -> Float64:
+    """The error of the formula at each count, shape as `counts`."""
+    error = np.empty(counts.shape)
+    for here in schedule.stretches(counts):
+        error[here] = schedule.closed(counts[here], n).error
+    return error
 
 
 def _along(
@@ -203,7 +211,7 @@ def _changed(
     every, last = training.steps_per_epoch, int(steps.max(initial=0))
     counts = schedule.counts(np.arange(last + 1), every)
     rates = schedule.changed(np.arange(last + 1), every, training.changes).tolist()
-    anew = np.broadcast_to(schedule.closed(counts, n).error, counts.shape).tolist()
+    anew = _of_formula(schedule, counts, n).tolist()
     errors, error, links = {}, 0.0, list[_Link]()
     for step in range(min(training.changes), last + 1):
         count = int(counts[step])

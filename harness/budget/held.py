@@ -7,7 +7,8 @@ import numpy as np
 from harness.catalogue import Call, Form, Implementation, Precision, Training
 from harness.reference import Schedule
 from harness.reference.arithmetic import Float64, Int64
-from harness.reference.double_double import DoubleDouble, Exact
+from harness.reference.double_double import DoubleDouble
+from harness.reference.exact import Exact
 
 
 class Held(Exact):

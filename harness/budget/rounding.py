@@ -184,10 +184,16 @@ class Rounding:
         exact = (exponent.value == 0) & (exponent.error == 0)
         return self._function(value, np.where(exact, 0.0, total))
 
+    def times_power(self, scale: Rounded, base: Rounded, exponent: Rounded | float) -> Rounded:
+        return scale * self.power(base, exponent)
+
     def exp(self, x: Rounded) -> Rounded:
         with np.errstate(all="ignore"):
             total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u
             return self._function(np.exp(x.value), np.where(_is(x, 0), 0.0, total))
+
+    def times_exp(self, scale: Rounded, x: Rounded) -> Rounded:
+        return scale * self.exp(x)
 
     def half_wave(self, share: Rounded) -> Rounded:
         turned = self._passed(math.pi, _U64 * math.pi) * (share + self._turned)

@@ -227,8 +227,14 @@ class _Plain:
     def power(self, base: Any, exponent: Any) -> Any:
         return _number(np.power(base, exponent))
 
+    def times_power(self, scale: Any, base: Any, exponent: Any) -> Any:
+        return scale * self.power(base, exponent)
+
     def exp(self, x: Any) -> Any:
         return _number(np.exp(x))
+
+    def times_exp(self, scale: Any, x: Any) -> Any:
+        return scale * self.exp(x)
 
     def half_wave(self, share: Any) -> Any:
         return (1 + np.cos(np.pi * share)) / 2

@@ -28,7 +28,7 @@ from harness.diagnosis.evidence import Group, Prediction, Variation, plain
 from harness.diagnosis.model import Cause
 from harness.reference import Cyclic, Multiplicative, Schedule
 from harness.reference.arithmetic import Float64, Int64
-from harness.reference.double_double import Exact
+from harness.reference.exact import Exact
 
 MAX_SHIFT = 64
 """Steps by which a sequence may be late or early; or four epochs, but no more than MOST_SHIFT."""

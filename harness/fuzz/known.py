@@ -43,7 +43,7 @@ from harness.reference import (
     WarmRestarts,
     with_parts,
 )
-from harness.reference.elementary import Int64
+from harness.reference.arithmetic import Int64
 from harness.verdict import Verdict
 from harness.versions import within
 

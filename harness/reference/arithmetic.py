@@ -54,8 +54,14 @@ class Arithmetic(Protocol[N]):
     def power(self, base: N, exponent: N | float) -> N:
         """`base ** exponent`, base at least 0."""
 
+    def times_power(self, scale: N, base: N, exponent: N | float) -> N:
+        """`scale * base ** exponent`, of which only the product need be in the range."""
+
     def exp(self, x: N) -> N:
         """e to the power `x`."""
+
+    def times_exp(self, scale: N, x: N) -> N:
+        """`scale * e ** x`, of which only the product need be in the range."""
 
     def half_wave(self, share: N) -> N:
         """`(1 + cos(pi * share)) / 2`: from 1 at 0 down to 0 at 1, and up again to 1 at 2."""

@@ -165,7 +165,7 @@ class Chained(_Composition):
     def _parts_are_factors(self) -> Chained:
         for part, schedule in zip(self.parts, self.schedules, strict=True):
             links = schedule.chain(np.array([1]), _EXACT)
-            if links is None or links.center.hi.any() or part.family in {"sequential"}:
+            if links is None or np.any(links.center.hi) or part.family in {"sequential"}:
                 raise ValueError(f"{part.family} is no factor that others can be multiplied with")
         return self
 
@@ -193,7 +193,7 @@ def with_parts(schedule: Schedule) -> Iterator[Schedule]:
             yield from with_parts(part)
 
 
-from harness.reference.double_double import Exact  # noqa: E402
+from harness.reference.exact import Exact  # noqa: E402
 
 _EXACT = Exact()
 _fields: dict[str, Any] = {

@@ -5,6 +5,7 @@ Source: `torch.optim.lr_scheduler.ConstantLR`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field, FiniteFloat, NonNegativeInt
@@ -24,6 +25,10 @@ class Constant(Counted):
 
     factor: FiniteFloat = Field(description="factor before total_iters")
     total_iters: NonNegativeInt = Field(le=MAX_COUNT, description="counts that the factor lasts")
+
+    def seams(self, last: int) -> Iterable[int]:
+        del last
+        return (self.total_iters,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         base, factor = n.parameter(self.base_lr), n.parameter(self.factor)

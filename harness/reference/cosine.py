@@ -7,7 +7,7 @@ equation 5; `torch.optim.lr_scheduler.CosineAnnealingLR`, which goes on along th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class Cosine(Counted):
     eta_min: FiniteFloat = Field(default=0.0, description="the least rate")
     T_max: PositiveInt = Field(le=MAX_COUNT, description="counts until eta_min")
     periodic: bool = Field(default=False, description="go up again after T_max, else stay")
+
+    def seams(self, last: int) -> Iterable[int]:
+        end = last if self.periodic else self.T_max
+        return range(self.T_max, end + 1, self.T_max)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         low, base = n.parameter(self.eta_min), n.parameter(self.base_lr)
@@ -88,6 +92,12 @@ class WarmRestarts(Counted):
     eta_min: FiniteFloat = Field(default=0.0, description="the least rate")
     T_0: PositiveInt = Field(le=MAX_COUNT, description="counts of the first cycle")
     T_mult: PositiveInt = Field(default=1, le=1000, description="how much longer each next one is")
+
+    def seams(self, last: int) -> Iterable[int]:
+        start, length = 0, self.T_0
+        while start <= last:
+            yield start
+            start, length = start + length, length * self.T_mult
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         start, length = self.cycle(count)

@@ -8,6 +8,7 @@ Source: Smith, *Cyclical Learning Rates for Training Neural Networks* (2017), se
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -46,6 +47,11 @@ class Cyclic(Counted):
         if self.gamma != 1 and self.policy != "exp_range":
             raise ValueError(f"gamma means nothing to policy {self.policy}")
         return self
+
+    def seams(self, last: int) -> Iterable[int]:
+        up = self.step_size_up
+        length = up + (self.step_size_down or up)
+        return (at for start in range(0, last + 1, length) for at in (start, start + up))
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         up = self.step_size_up
@@ -94,6 +100,11 @@ class OneCycle(Counted):
         if given and self.base_lr != self.max_lr / self.div_factor:
             raise ValueError(f"base_lr is max_lr / div_factor, {self.max_lr / self.div_factor!r}")
         return self
+
+    def seams(self, last: int) -> Iterable[int]:
+        del last
+        peak = Fraction(self.pct_start) * self.total_steps - 1
+        return (math.floor(peak) + 1, math.floor(2 * peak) + 1)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         top, share = n.parameter(self.max_lr), n.parameter(self.pct_start)

@@ -1,43 +1,52 @@
 """Numbers of twice float64's digits, vectorised: an unevaluated sum of two float64.
 
 Algorithms: Dekker, *A floating-point technique for extending the available precision* (1971);
-Hida, Li and Bailey, *Library for double-double and quad-double arithmetic* (2007). About 31 digits,
-of which a schedule's formula may cancel a dozen and still round to the nearest float64 or its
+Joldes, Muller and Popescu, *Tight and rigorous error bounds for basic building blocks of
+double-word arithmetic* (2017). About 31 digits, of
+which a schedule's formula may cancel a dozen and still round to the nearest float64 or its
 neighbour.
+
+Every operation is a float64 addition, multiplication or division, which IEEE 754 defines to the
+last bit: the numbers are the same on every machine.
 """
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+import math
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from harness.reference.arithmetic import Float64, Int64, Mask
 
-_DIGITS50 = Context(prec=50)
 _SPLITTER = 2.0**27 + 1
-Plain: TypeAlias = "float | int | Float64"
+Plain: TypeAlias = "float | int | Float64 | Int64"
 
 
 class DoubleDouble:
-    """`hi + lo`, with `hi` the nearest float64; float64 arrays of one shape, or scalars."""
+    """`hi + lo`, with `hi` the nearest float64.
+
+    Each part is a float64 array, or a Python float for a number that is the same everywhere, which
+    `lo` often is, being 0, while `hi` is an array.
+    """
 
     __array_ufunc__ = None  # so that numpy leaves `array + number` to us
     __slots__ = ("hi", "lo")
 
     def __init__(self, hi: Any, lo: Any = 0.0) -> None:
-        self.hi, self.lo = np.asarray(hi, dtype=np.float64), np.asarray(lo, dtype=np.float64)
+        self.hi, self.lo = _part(hi), _part(lo)
 
     def rounded(self) -> Float64:
         """The nearest float64."""
-        return self.hi
+        return np.asarray(self.hi)
 
     def at(self, index: int) -> DoubleDouble:
         """One number of an array; of a scalar itself."""
-        if not self.hi.ndim:
+        if isinstance(self.hi, float):
             return self
-        return DoubleDouble(self.hi[index], self.lo[index] if self.lo.ndim else self.lo)
+        return self[index]
 
     def spread(self, length: int) -> DoubleDouble:
         """A scalar as an array of so many; an array as itself. Either is a copy."""
@@ -46,46 +55,33 @@ class DoubleDouble:
 
     def followed_by(self, other: DoubleDouble) -> DoubleDouble:
         """Both arrays, one after the other."""
-        return DoubleDouble(np.append(self.hi, other.hi), np.append(self.lo, other.lo))
+        one, two = self.spread(len(self.hi)), other.spread(len(other.hi))
+        return DoubleDouble(np.append(one.hi, two.hi), np.append(one.lo, two.lo))
 
-    def __getitem__(self, which: slice | Int64) -> DoubleDouble:
-        return DoubleDouble(self.hi[which], self.lo[which])
+    def __getitem__(self, which: int | slice | Int64) -> DoubleDouble:
+        low = self.lo if isinstance(self.lo, float) else self.lo[which]
+        return DoubleDouble(self.hi[which], low)
 
     def __neg__(self) -> DoubleDouble:
         return DoubleDouble(-self.hi, -self.lo)
 
     def __add__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = _number(other)
-        with np.errstate(all="ignore"):
-            high, low = _two_sum(self.hi, other.hi)
-            tail, rest = _two_sum(self.lo, other.lo)
-            high, low = _quick_two_sum(high, low + tail)
-            return _normal(high, low + rest, self.hi + other.hi)
+        return _quietly(_sum, self, number(other))
 
     def __mul__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = _number(other)
-        with np.errstate(all="ignore"):
-            high, low = _two_product(self.hi, other.hi)
-            return _normal(high, low + (self.hi * other.lo + self.lo * other.hi), high)
+        return _quietly(_product, self, number(other))
 
     def __truediv__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        other = _number(other)
-        with np.errstate(all="ignore"):
-            first = self.hi / other.hi
-            rest = self - other * first
-            second = rest.hi / other.hi
-            third = (rest - other * second).hi / other.hi
-            high, low = _quick_two_sum(first, second)
-            return _normal(high, low + third, self.hi / other.hi)
+        return _quietly(_ratio, self, number(other))
 
     def __sub__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        return self + -_number(other)
+        return self + -number(other)
 
     def __rsub__(self, other: Plain) -> DoubleDouble:
-        return _number(other) + -self
+        return number(other) + -self
 
     def __rtruediv__(self, other: Plain) -> DoubleDouble:
-        return _number(other) / self
+        return number(other) / self
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -96,31 +92,126 @@ def constant(value: Decimal) -> DoubleDouble:
     return DoubleDouble(float(value), float(value - Decimal(float(value))))
 
 
-def _number(value: DoubleDouble | Plain) -> DoubleDouble:
+def number(value: DoubleDouble | Plain) -> DoubleDouble:
+    """A plain number or array as one of these; one of these as it is."""
     return value if isinstance(value, DoubleDouble) else DoubleDouble(value)
 
 
-def _normal(high: Any, low: Any, plain: Any) -> DoubleDouble:
-    total, rest = _quick_two_sum(high, low)
-    # Infinities and what is beyond the range have no second part, and float64's own first.
-    finite = np.isfinite(total)
+def chosen(mask: Mask, one: DoubleDouble | Plain, other: DoubleDouble | Plain) -> DoubleDouble:
+    """`one` where the mask is set, else `other`; a scalar if that is all there is of it."""
+    one, other = number(one), number(other)
+    if not np.any(mask):
+        return other
+    if np.all(mask):
+        return one
+    low: Any = 0.0
+    if not (_is_nothing(one.lo) and _is_nothing(other.lo)):
+        low = np.where(mask, one.lo, other.lo)
+    return DoubleDouble(np.where(mask, one.hi, other.hi), low)
+
+
+def _quietly(
+    operation: Callable[[DoubleDouble, DoubleDouble], DoubleDouble],
+    a: DoubleDouble,
+    b: DoubleDouble,
+) -> DoubleDouble:
+    if isinstance(a.hi, float) and isinstance(b.hi, float):
+        return operation(a, b)  # Python's floats say nothing of the range
+    with np.errstate(all="ignore"):
+        return operation(a, b)
+
+
+def _sum(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    high, low = two_sum(a.hi, b.hi)
+    if _is_nothing(a.lo) or _is_nothing(b.lo):
+        tail = b.lo if _is_nothing(a.lo) else a.lo
+        if not _is_nothing(tail):
+            high, low = quick_two_sum(high, low + tail)
+    else:
+        tail, rest = two_sum(a.lo, b.lo)
+        high, low = quick_two_sum(high, low + tail)
+        high, low = quick_two_sum(high, low + rest)
+    return _within_range(high, low, lambda: a.hi + b.hi)
+
+
+def _product(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    if _only_scales(b):
+        return DoubleDouble(a.hi * b.hi, a.lo * b.hi)
+    if _only_scales(a):
+        return DoubleDouble(b.hi * a.hi, b.lo * a.hi)
+    high, low = two_product(a.hi, b.hi)
+    if not _is_nothing(b.lo):
+        low = low + a.hi * b.lo
+    if not _is_nothing(a.lo):
+        low = low + a.lo * b.hi
+    if not (_is_nothing(a.lo) and _is_nothing(b.lo)):
+        high, low = quick_two_sum(high, low)
+    return _within_range(high, low, lambda: a.hi * b.hi)
+
+
+def _ratio(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
+    first = _quotient(a.hi, b.hi)
+    product, lacks = two_product(first, b.hi)
+    rest = (a.hi - product) - lacks
+    if not _is_nothing(a.lo):
+        rest = rest + a.lo
+    if not _is_nothing(b.lo):
+        rest = rest - first * b.lo
+    high, low = quick_two_sum(first, _quotient(rest, b.hi))
+    return _within_range(high, low, lambda: first)
+
+
+def _part(value: Any) -> Any:
+    if type(value) is float:
+        return value
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
+        return value
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.ndim else float(array)
+
+
+def _is_nothing(part: Any) -> bool:
+    return type(part) is float and part == 0
+
+
+def _only_scales(x: DoubleDouble) -> bool:
+    """Whether it is a power of two, by which every number can be multiplied exactly."""
+    return type(x.hi) is float and _is_nothing(x.lo) and abs(math.frexp(x.hi)[0]) == 0.5
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    if type(b) is float and not b:
+        with np.errstate(all="ignore"):
+            return _part(np.divide(a, b))
+    return a / b
+
+
+def _within_range(high: Any, low: Any, plain: Callable[[], Any]) -> DoubleDouble:
+    """The sum of the parts; infinities have no second part, and float64's own first."""
+    # What is beyond the range anywhere makes the second part there, and so the sum, no number.
+    if math.isfinite(low if type(low) is float else np.add.reduce(low)):
+        return DoubleDouble(high, low)
+    finite = np.isfinite(high)
     return DoubleDouble(
-        np.where(finite, total, plain), np.where(finite & np.isfinite(rest), rest, 0.0)
+        np.where(finite, high, plain()), np.where(finite & np.isfinite(low), low, 0.0)
     )
 
 
-def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """The nearest float64 of a sum, and what it lacks."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
 
 
-def _quick_two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+def quick_two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """The same, where `b` is not the greater."""
     total = a + b
     return total, b - (total - a)
 
 
-def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
+def two_product(a: Any, b: Any) -> tuple[Any, Any]:
+    """The nearest float64 of a product, and what it lacks."""
     product = a * b
     a_high, b_high = _high_half(a), _high_half(b)
     a_low, b_low = a - a_high, b - b_high
@@ -130,98 +221,3 @@ def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
 def _high_half(a: Any) -> Any:
     scaled = _SPLITTER * a
     return scaled - (scaled - a)
-
-
-_QUARTER = constant(Decimal("1.57079632679489661923132169163975144209858469968755"))
-_LN2 = constant(_DIGITS50.ln(Decimal(2)))
-_INVERSE_FACTORIALS = [
-    constant(_DIGITS50.divide(Decimal(1), Decimal(int(np.prod(range(1, k + 1), dtype=object)))))
-    for k in range(30)
-]
-
-
-def scaled_exp(scale: float, x: DoubleDouble) -> DoubleDouble:
-    """`scale * e ** x` without leaving the range on the way; `scale` is finite."""
-    with np.errstate(all="ignore"):
-        octaves = np.clip(np.rint(x.hi / _LN2.hi), -4000, 4000)
-        # At most 0.35, taken to a 64th, where eleven terms of the series suffice.
-        small = (x - _LN2 * octaves) * (1 / 64)
-        small = _where(np.abs(small.hi) < 1, small, 0.0)  # beyond the range: ldexp decides
-        value = _series(small, range(11, -1, -1))
-        for _ in range(6):
-            value = value * value
-        mantissa, power = np.frexp(scale)
-        value = value * float(mantissa)
-        exponent = octaves.astype(np.int32) + np.int32(power)
-        return DoubleDouble(np.ldexp(value.hi, exponent), np.ldexp(value.lo, exponent))
-
-
-def log(x: DoubleDouble) -> DoubleDouble:
-    """The natural logarithm of positive numbers, by one step of Newton's method."""
-    with np.errstate(all="ignore"):
-        guess = DoubleDouble(np.log(x.hi))
-    return guess + (x * scaled_exp(1.0, -guess) - 1.0)
-
-
-def cos_of_quarters(x: DoubleDouble) -> DoubleDouble:
-    """The cosine of `x` quarter turns: exact where it is 0 or 1, and to all digits near there."""
-    turns = np.rint(x.hi)
-    rest = (x - turns) * _QUARTER  # at most pi / 4
-    square = -(rest * rest)
-    even = _series(square, range(26, -1, -2))
-    odd = rest * _series(square, range(27, 0, -2))
-    quadrant = np.mod(turns, 4)
-    picked = _where(np.mod(quadrant, 2) == 0, even, odd)
-    return _where((quadrant == 1) | (quadrant == 2), -picked, picked)
-
-
-def _series(x: DoubleDouble, orders: range) -> DoubleDouble:
-    total = _INVERSE_FACTORIALS[orders[0]]
-    for order in orders[1:]:
-        total = total * x + _INVERSE_FACTORIALS[order]
-    return total
-
-
-def _where(mask: Mask, one: DoubleDouble | Plain, other: DoubleDouble | Plain) -> DoubleDouble:
-    one, other = _number(one), _number(other)
-    return DoubleDouble(np.where(mask, one.hi, other.hi), np.where(mask, one.lo, other.lo))
-
-
-class Exact:
-    """The arithmetic of the reference models: each result is right to about 30 digits."""
-
-    def parameter(self, value: float) -> DoubleDouble:
-        return DoubleDouble(value)
-
-    def whole(self, counts: Int64 | int) -> DoubleDouble:
-        return DoubleDouble(counts)
-
-    def root(self, value: float, degree: int) -> DoubleDouble:
-        return self.power(DoubleDouble(value), DoubleDouble(1.0) / float(degree))
-
-    def per(self, value: float, parts: int) -> DoubleDouble:
-        return DoubleDouble(value) / parts
-
-    def power(self, base: DoubleDouble, exponent: DoubleDouble | float) -> DoubleDouble:
-        exponent = _number(exponent)
-        positive = np.asarray(base.hi > 0)
-        safe = _where(positive, base, 1.0)
-        value = scaled_exp(1.0, log(safe) * exponent)
-        at_zero = np.where(exponent.hi == 0, 1.0, 0.0)
-        return _where(positive, value, at_zero)
-
-    def exp(self, x: DoubleDouble) -> DoubleDouble:
-        return scaled_exp(1.0, x)
-
-    def half_wave(self, share: DoubleDouble) -> DoubleDouble:
-        # Of half the angle, squared: what is left near 0 is no difference.
-        half = cos_of_quarters(share)
-        return half * half
-
-    def where(
-        self, mask: Mask, one: DoubleDouble | float, other: DoubleDouble | float
-    ) -> DoubleDouble:
-        return _where(mask, one, other)
-
-    def signed(self, sign: Float64, x: DoubleDouble) -> DoubleDouble:
-        return DoubleDouble(sign * x.hi, sign * x.lo)

@@ -53,4 +53,4 @@ class NaturalExponential(_Decay):
         # As MindSpore has it: its rate is for one count, and its decay_every only makes stairs.
         counted = count // self.decay_every * self.decay_every if self.staircase else count
         exponent = n.per(self.decay_rate, self.decay_every) * n.whole(counted)
-        return n.parameter(self.base_lr) * n.exp(0 - exponent)
+        return n.times_exp(n.parameter(self.base_lr), 0 - exponent)

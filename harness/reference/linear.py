@@ -6,6 +6,7 @@ recursion is of) and `mindspore.nn.WarmUpLR`, which is the line from 0 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ class Linear(Counted):
     start_factor: FiniteFloat = Field(description="factor at count 0")
     end_factor: FiniteFloat = Field(description="factor from total_iters on")
     total_iters: PositiveInt = Field(le=MAX_COUNT, description="counts from one to the other")
+
+    def seams(self, last: int) -> Iterable[int]:
+        del last
+        return (self.total_iters,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         start, end = n.parameter(self.start_factor), n.parameter(self.end_factor)

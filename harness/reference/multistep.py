@@ -5,6 +5,7 @@ Source: `torch.optim.lr_scheduler.MultiStepLR`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -28,6 +29,10 @@ class MultiStep(Counted):
     milestones: list[Annotated[NonNegativeInt, Field(le=MAX_COUNT)]] = Field(
         description="counts at which the rate changes, in any order"
     )
+
+    def seams(self, last: int) -> Iterable[int]:
+        del last
+        return self.milestones
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         passed = np.searchsorted(np.sort(self.milestones), count, side="right")

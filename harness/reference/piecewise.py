@@ -5,6 +5,7 @@ Source: the documented formula of `mindspore.nn.piecewise_constant_lr`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -34,6 +35,10 @@ class Piecewise(Counted):
         if any(b <= a for a, b in pairwise(self.milestones)):
             raise ValueError("milestones must increase")
         return self
+
+    def seams(self, last: int) -> Iterable[int]:
+        del last
+        return self.milestones
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         rates: Any = n.where(count >= 0, n.parameter(self.base_lr), 0.0)

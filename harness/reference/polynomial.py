@@ -7,6 +7,7 @@ Source: `torch.optim.lr_scheduler.PolynomialLR` (end_lr 0) and `mindspore.nn.Pol
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ class Polynomial(Counted):
     total_iters: PositiveInt = Field(le=MAX_COUNT, description="counts until end_lr")
     power: FiniteFloat = Field(ge=0, description="1 is a line; greater powers fall faster")
     cycle: bool = Field(default=False, description="lengthen total_iters by itself when it is over")
+
+    def seams(self, last: int) -> Iterable[int]:
+        end = last if self.cycle else self.total_iters
+        return range(self.total_iters, end + 1, self.total_iters)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         total: Any = self.total_iters

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
-from harness.reference.double_double import DoubleDouble, Exact
+from harness.reference.double_double import DoubleDouble
+from harness.reference.exact import Exact
+from harness.reference.line import LONGEST
+
+_SHORT = 2048
+"""Lengths up to which nothing is gained by taking a sequence apart."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,7 @@ class Schedule(BaseModel):
 
     def rates(self, steps: Int64, steps_per_epoch: int) -> Float64:
         """The learning rate after `steps` updates, float64, shape as `steps`, within 2 ULP."""
-        exact = self.closed(self.counts(steps, steps_per_epoch), Exact()).rounded()
-        return np.array(np.broadcast_to(exact, steps.shape))
+        return self.exact(steps, steps_per_epoch, {}).rounded()
 
     def changed(self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]) -> Float64:
         """The rates where somebody sets others from outside, each before the update that it names.
@@ -100,22 +106,7 @@ class Schedule(BaseModel):
         A recursion goes on from the rate that it finds; any other schedule knows nothing of it and
         comes back at its next count.
         """
-        rates = self.rates(steps, steps_per_epoch)
-        if not changes or not (steps >= min(changes)).any():
-            return rates
-        exact = self.exact(steps, steps_per_epoch, changes).rounded()
-        return np.where(steps >= min(changes), exact, rates)
-
-    def remainder(self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]) -> Float64:
-        """What the rates of `changed`, being float64, lack of the exact ones.
-
-        NaN where that is not known: where the rate, or a factor of it, is beyond the range.
-        """
-        rates = self.changed(steps, steps_per_epoch, changes)
-        with np.errstate(all="ignore"):
-            exact = self.exact(steps, steps_per_epoch, changes)
-            remainder = (exact.hi - rates) + exact.lo
-            return np.where(np.abs(remainder) <= 2 * np.spacing(np.abs(rates)), remainder, np.nan)
+        return self.exact(steps, steps_per_epoch, changes).rounded()
 
     def exact(
         self,
@@ -136,10 +127,54 @@ class Schedule(BaseModel):
             assert links is not None  # as the caller knows
             rates = links.along(self.closed(np.array([0]), n), int(counts[-1]))[counts]
         else:
-            rates = self.closed(counts, n).spread(len(steps))
+            rates = self._at(counts, n)
         if changes and (steps >= min(changes)).any():
             self._change(rates, steps, steps_per_epoch, changes, n)
         return rates
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether a rate depends on its own count alone, so that some can be had without others."""
+        return True
+
+    def seams(self, last: int) -> Iterable[int]:
+        """Counts up to `last` where the formula changes: it has another piece from there on."""
+        del last
+        return ()
+
+    def stretches(self, counts: Int64) -> Iterator[slice]:
+        """Parts of `counts` that the processor's cache has room for, within one piece if it can be.
+
+        The numbers that a formula makes of counts on its way are lines there.
+        """
+        length = len(counts)
+        if not self.elementwise or length <= _SHORT:
+            yield slice(0, length)
+            return
+        seams = np.array(sorted(set(self.seams(int(counts[-1])))), dtype=np.int64)
+        bounds = np.unique(np.searchsorted(counts, seams))
+        if len(bounds) > length // _SHORT:
+            bounds = bounds[:0]
+        edges = [0, *bounds.tolist(), length]
+        for begin, end in pairwise(edges):
+            for start in range(begin, end, LONGEST):
+                yield slice(start, min(start + LONGEST, end))
+
+    def _at(self, counts: Int64, n: Exact) -> DoubleDouble:
+        """The formula, once for each run of equal counts, and some thousands at a time."""
+        changed = counts[1:] != counts[:-1]
+        different, starts = counts, None
+        if not changed.all():
+            starts = np.append(0, np.flatnonzero(changed) + 1)
+            different = counts[starts]
+        high, low = np.empty(len(different)), np.empty(len(different))
+        for here in self.stretches(different):
+            rates = self.closed(different[here], n)
+            high[here], low[here] = rates.hi, rates.lo
+        if starts is not None:
+            lengths = np.diff(starts, append=len(counts))
+            high, low = np.repeat(high, lengths), np.repeat(low, lengths)
+        return DoubleDouble(high, low)
 
     def _change(
         self,
@@ -152,7 +187,7 @@ class Schedule(BaseModel):
         first, last = min(changes), int(steps[-1])
         counts = self.counts(np.arange(last + 1), steps_per_epoch)
         links = np.arange(1, max(1, int(counts[-1])) + 1)
-        back = self.closed(counts, n)
+        back = self._at(counts, n)
         found = dict(zip(steps.tolist(), range(len(steps)), strict=True))
         rate = n.whole(0)
         for step in range(first, last + 1):

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from harness.reference.arithmetic import Arithmetic, Float64, Int64
-from harness.reference.double_double import DoubleDouble, Exact
+from harness.reference.double_double import DoubleDouble
+from harness.reference.exact import Exact
 from harness.reference.schedule import Chain, Counted
 
 

@@ -19,7 +19,7 @@ from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Observation
 from harness.plan import Environment, Skip, Target, Trial
-from harness.reference.elementary import Float64
+from harness.reference.arithmetic import Float64
 from harness.traces.allowance import allowance
 from harness.translation.forms import Form
 from harness.translation.reading import Original

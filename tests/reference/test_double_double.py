@@ -10,7 +10,10 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from mpmath import mpf
 
-from harness.reference.double_double import DoubleDouble, Exact, cos_of_quarters, log, scaled_exp
+from harness.reference.double_double import DoubleDouble
+from harness.reference.elementary import cos_of_quarters, log, scaled_exp
+from harness.reference.exact import Exact
+from harness.reference.line import Line
 
 EXACT = Exact()
 MODERATE = st.floats(1e-100, 1e100) | st.floats(-1e100, -1e-100)
@@ -128,6 +131,32 @@ def test_a_power_has_twenty_six_digits(base, exponent):
         due = mpmath.power(value(base), value(exponent))
         assume(mpf(10) ** -250 < due < mpf(10) ** 250)
         assert_near(EXACT.power(base, exponent), due, 87)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(numbers(st.floats(1e-100, 1e100)), st.sampled_from([0.5, -0.5, 1.0, 2.0, 3.0, 4.0]))
+def test_roots_and_small_powers_of_many_numbers_have_thirty_digits(base, exponent):
+    many = DoubleDouble(np.array([base.hi] * 2), np.array([base.lo] * 2))
+    with mpmath.workdps(50):
+        due = mpmath.power(value(base), exponent)
+        assume(mpf(10) ** -250 < due < mpf(10) ** 250)
+        assert_near(EXACT.power(many, exponent).at(1), due, 96)
+
+
+def test_a_line_has_the_numbers_exponentials_and_cosines_of_its_members():
+    counts = np.arange(3000, 3000 + 5000)
+    line, plain = EXACT.whole(counts), DoubleDouble(counts)
+    assert isinstance(line, Line)
+    for made, due in (
+        (line / 7000.0, plain / 7000.0),
+        (1.0 - 3.0 * line / 0.7, 1.0 - 3.0 * plain / 0.7),
+        (scaled_exp(0.3, line / -700.0), scaled_exp(0.3, plain / -700.0)),
+        (cos_of_quarters(line / 7000.0), cos_of_quarters(plain / 7000.0)),
+    ):
+        for at in (0, 1, 4000, 4999):
+            with mpmath.workdps(50):
+                room = max(abs(value(due.at(at))), mpf(1)) * mpf(2) ** -96
+                assert abs(value(made.at(at)) - value(due.at(at))) <= room
 
 
 @pytest.mark.parametrize(
