@@ -178,15 +178,37 @@ def _fault(error: ValidationError) -> str:
     return f"{where}: {fault['msg']}" if where else fault["msg"]
 
 
+def ends_at(written: Written) -> int | None:
+    """After how many updates there is no rate any more: of a list, whose call says it.
+
+    Raises:
+        Untranslatable: its arguments are not its own, or cannot be known.
+    """
+    reader = _Reader(written, Length(None, 1, False), None)
+    if written.api not in SIGNATURES:
+        return None
+    return _end(reader, reader.bound(written.node, written.api))
+
+
+def _end(reader: _Reader, bound: dict[str, ast.expr]) -> int | None:
+    if "step_per_epoch" in bound:
+        return _count(reader, "total_step", bound["total_step"])
+    if "milestone" in bound:
+        milestones = reader.literal("milestone", bound["milestone"])
+        if not isinstance(milestones, list) or not milestones:
+            raise reader.fail(bound["milestone"], "milestone is no list of updates")
+        return _whole(reader, "milestone", bound["milestone"], milestones[-1])
+    return None
+
+
 def _lengths(reader: _Reader, bound: dict[str, ast.expr], length: Length) -> tuple[int, int]:
     """Updates in the training and in an epoch, by the call where it says so."""
     steps_per_epoch, updates = length.steps_per_epoch, length.updates
     if "step_per_epoch" in bound:
         steps_per_epoch = _count(reader, "step_per_epoch", bound["step_per_epoch"])
-        updates = _count(reader, "total_step", bound["total_step"])
-    elif "milestone" in bound and updates is None:
-        milestones = reader.literal("milestone", bound["milestone"])
-        updates = int(milestones[-1]) if milestones else None
+        updates = _end(reader, bound)
+    elif updates is None:
+        updates = _end(reader, bound)
     if updates is None:
         raise Untranslatable(
             reader.written.place, "how long is the training? Give --steps, or --epochs"
@@ -195,7 +217,10 @@ def _lengths(reader: _Reader, bound: dict[str, ast.expr], length: Length) -> tup
 
 
 def _count(reader: _Reader, name: str, node: ast.expr) -> int:
-    count = reader.literal(name, node)
+    return _whole(reader, name, node, reader.literal(name, node))
+
+
+def _whole(reader: _Reader, name: str, node: ast.expr, count: Any) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise reader.fail(node, f"{name} is {count!r}, where a whole number above 0 is due")
     return count
@@ -212,7 +237,7 @@ def _base_lr(reader: _Reader, bound: dict[str, ast.expr], api: str) -> float:
         rates = reader.literal("learning_rates", bound["learning_rates"])
         if not isinstance(rates, list) or not rates:
             raise reader.fail(bound["learning_rates"], "learning_rates is no list of rates")
-        return float(rates[0])
+        return _a_rate(reader, "learning_rates", bound["learning_rates"], rates[0])
     if api.endswith(".OneCycleLR"):
         div_factor = (
             reader.literal("div_factor", bound["div_factor"])
@@ -238,6 +263,10 @@ def _rate(reader: _Reader, name: str, node: ast.expr) -> float:
         rate = rate[0]
     if isinstance(rate, list):
         raise reader.fail(node, f"{name} is a list: migrate one parameter group at a time")
+    return _a_rate(reader, name, node, rate)
+
+
+def _a_rate(reader: _Reader, name: str, node: ast.expr, rate: Any) -> float:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not math.isfinite(rate):
         raise reader.fail(node, f"{name} is {rate!r}, which is no rate")
     return float(rate)
