@@ -16,8 +16,6 @@ try:
 except ImportError:  # before 2.1
     Experimental = None
 
-ASKING_COUNTS = "assignadd" in nn.Optimizer.get_lr.__code__.co_names
-"""Whether `get_lr()` counts an update, as it does in MindSpore 2.0: then it is not to be called."""
 TRIED = 5
 """Updates for which a schedule of the script's own has to be alike in a graph and outside."""
 UNDER_WAY = 200
@@ -208,23 +206,22 @@ class Training:
         units = list(unit.parameters) if unit is not None else []
         asks = not self.experimental
         many = bool(getattr(optimizer, "is_group_lr", False))
-        looks_up = ASKING_COUNTS and bool(getattr(optimizer, "dynamic_lr", False))
+        # In MindSpore 2.0 `get_lr()` counts an update: then the schedule is asked in its place.
+        asks_schedule = asks and "assignadd" in type(optimizer).get_lr.__code__.co_names
+        looks_up = asks_schedule and optimizer.dynamic_lr
         count = len(weights)
         state = [*_state(optimizer), *_state(unit)] if units else []
         runs_optimizer, counts = self.runs_optimizer, hasattr(optimizer, "global_step")
         one_more = Tensor([1], ms.int32)
+        nothing: tuple[Any, ...] = ()  # here, since MindSpore 2.0 compiles no annotation
 
         def step_once(gradients: Any) -> Any:
-            values = ()  # MindSpore 2.0 compiles no annotated assignment
+            values = nothing
             if asks:
-                if not ASKING_COUNTS:
-                    rate = optimizer.get_lr()
-                else:
-                    rate = optimizer.learning_rate
+                rate = optimizer.learning_rate if asks_schedule else optimizer.get_lr()
                 for number in range(count):
                     one = rate[number] if many else rate
-                    if looks_up:
-                        one = one(optimizer.global_step)
+                    one = one(optimizer.global_step) if looks_up else one
                     values += (one.reshape((1,)),)
             if runs_optimizer:
                 optimizer(gradients)
