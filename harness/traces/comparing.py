@@ -126,7 +126,9 @@ def compare(
     verdict = _verdict(compared, missing)
     diagnosis = None
     if explain and verdict in (PairVerdict.DIFFER, PairVerdict.INCOMPLETE):
-        diagnosis = _diagnosis(one, other, alignment, verdict, compared)
+        # Rates may be anything: an attempt that ends beyond all numbers explains nothing.
+        with np.errstate(all="ignore"):
+            diagnosis = _diagnosis(one, other, alignment, verdict, compared)
     proposed = _proposed(one, other, alignment, tolerance, diagnosis)
     return Comparison(verdict, compared, missing, diagnosis, proposed)
 

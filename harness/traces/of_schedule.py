@@ -10,7 +10,6 @@ from harness.errors import Untranslatable
 from harness.reference.arithmetic import Float64, Int64
 from harness.traces.alignment import Alignment
 from harness.traces.due import due
-from harness.traces.gathered import MAX_STEPS
 from harness.traces.trace import Header, Trace
 from harness.translation.reading import Length, Original, ends_at, read
 from harness.translation.source import Written
@@ -109,11 +108,6 @@ def driven(
         )
     ends = ends_at(written[0])
     asked = updates if length.updates is None else length.updates
-    if asked > MAX_STEPS:
-        raise Untranslatable(
-            written[0].place,
-            f"{asked:,} updates are asked of it; {MAX_STEPS:,} is the most that fits into memory",
-        )
     within = replace(length, updates=asked)
     originals = tuple(read(written[0], within, rate) for rate in rates or (None,))
     if originals[0].family == "plateau":

@@ -20,6 +20,7 @@ from harness.catalogue.mapping import mappings
 from harness.catalogue.rows import EXPERIMENTAL, NN, TORCH
 from harness.errors import Untranslatable
 from harness.reference import FAMILIES, Schedule
+from harness.traces.gathered import MAX_STEPS
 from harness.translation.expressions import (
     NotLiteral,
     applied,
@@ -32,6 +33,8 @@ from harness.translation.signatures import REQUIRED, SIGNATURES, Unbound, bind
 from harness.translation.source import Written
 from harness.translation.tabulated import Tabulated
 
+MAX_FACTORS = 10_000_000
+"""Counts of a user's function, each worked out from its syntax tree."""
 MAX_TABLE = 2_000
 """Counts of a user's function that is a part of a composition."""
 _TUNED = {"cycle_momentum", "base_momentum", "max_momentum"}
@@ -137,11 +140,18 @@ def read(written: Written, length: Length, lr: float | None) -> Original:
         per_epoch = True
     updates, steps_per_epoch = _lengths(reader, bound, length)
     base_lr = _base_lr(reader, bound, api)
+    if lr is not None and base_lr != lr:
+        reader.tells.append(f"--lr {lr!r} counts for nothing: the rates are those of the call")
     unit = "epochs" if per_epoch else "updates"
     training = Training(updates, steps_per_epoch)
     if "step_per_epoch" in bound:
         unit = "epochs" if steps_per_epoch > 1 else "updates"
     counts = -(-updates // (steps_per_epoch if unit == "epochs" else 1))
+    if updates > MAX_STEPS:
+        raise Untranslatable(
+            written.place,
+            f"a training of {updates:,} updates: {MAX_STEPS:,} are the most that fit into memory",
+        )
     family, parameters, source = _parameters(reader, api, bound, base_lr, unit, counts)
     model: type[Schedule] = Tabulated if source is not None else FAMILIES[family]
     if family == "exponential":
@@ -203,12 +213,11 @@ def _end(reader: _Reader, bound: dict[str, ast.expr]) -> int | None:
 
 def _lengths(reader: _Reader, bound: dict[str, ast.expr], length: Length) -> tuple[int, int]:
     """Updates in the training and in an epoch, by the call where it says so."""
-    steps_per_epoch, updates = length.steps_per_epoch, length.updates
+    steps_per_epoch, updates, end = length.steps_per_epoch, length.updates, _end(reader, bound)
     if "step_per_epoch" in bound:
         steps_per_epoch = _count(reader, "step_per_epoch", bound["step_per_epoch"])
-        updates = _end(reader, bound)
-    elif updates is None:
-        updates = _end(reader, bound)
+    if "step_per_epoch" in bound or updates is None:
+        updates = end
     if updates is None:
         raise Untranslatable(
             reader.written.place, "how long is the training? Give --steps, or --epochs"
@@ -523,6 +532,10 @@ def _factors(reader: _Reader, node: ast.expr, counts: int) -> tuple[list[float],
             "lambda, or as a function of assignments, if and return",
         )
     names = reader.written.names
+    if counts > MAX_FACTORS:
+        raise reader.fail(
+            node, f"lr_lambda would be called {counts:,} times; {MAX_FACTORS:,} are the most"
+        )
     try:
         factors = [applied(function, count, names) for count in range(counts)]
     except NotLiteral as error:
