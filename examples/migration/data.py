@@ -11,15 +11,16 @@ def pictures():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, PICTURES)
     images = random.normal(0.0, 1.0, (PICTURES, 1, 8, 8))
-    for image, label, place in zip(images, labels, random.integers(0, 8, PICTURES), strict=True):
-        bar = np.zeros((8, 8))
+    places = random.integers(0, 8, PICTURES)
+    for number, label in enumerate(labels):
+        bar, place = np.zeros((8, 8)), places[number]
         if label == 0:
             bar[place] = 1.5
         elif label == 1:
             bar[:, place] = 1.5
         else:
             bar[np.arange(8), (np.arange(8) + place) % 8] = 1.5
-        image[0] += bar
+        images[number, 0] += bar
     return images.astype(np.float32), labels.astype(np.int32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.calls import FROM, PER_STEP, SET, TOO_DEEP, find
 from harness.cli.common import JSON
 
 if TYPE_CHECKING:
     from harness.errors import Untranslatable
     from harness.translation import Length, Original
 
-TOO_DEEP = "is nested too deeply to be read"
 EPILOG = """\b
 CALL is a call as it stands in a script, a Python file, or a line of it:
   'ExponentialLR(gamma=0.9)'         torch's schedulers, with --lr
@@ -55,24 +54,9 @@ Exit codes:
     "--steps-per-epoch", type=click.IntRange(1), help="Updates in an epoch.  [default: 1]"
 )
 @click.option("--steps", type=click.IntRange(1), help="The length in updates, not in epochs.")
-@click.option(
-    "--per-step",
-    is_flag=True,
-    help="The script calls scheduler.step() after each update, and not after each epoch.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="What a name in the call stands for, such as args.gamma=0.9.",
-)
-@click.option(
-    "--from",
-    "framework",
-    type=click.Choice(["torch", "mindspore"]),
-    help="Whose CALL is, where both have that name.  [default: torch]",
-)
+@PER_STEP
+@SET
+@FROM
 @click.option("--case", metavar="CASE", help="The schedule of a case, in place of CALL.")
 @click.option(
     "--cases",
@@ -125,7 +109,7 @@ def migrate(
     originals = (
         _of_case(case, paths, framework)
         if case is not None
-        else _of_call(call or "", length, lr, _given(settings), framework, unread)
+        else _of_call(call or "", length, lr, settings, framework, unread)
     )
     records, migrations = own_records(), []
     for number, original in enumerate(originals, 1):
@@ -146,45 +130,20 @@ def migrate(
     sys.exit(0 if no_verify or all(m.proven for m in migrations) else 1)
 
 
-def _given(settings: tuple[str, ...]) -> dict[str, Any]:
-    given = {}
-    for setting in settings:
-        name, separator, text = setting.partition("=")
-        try:
-            given[name.strip()] = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise click.UsageError(
-                f"--set {setting}: as in --set args.gamma=0.9, with a number, a text or a list"
-            ) from None
-        if not separator or not name.strip():
-            raise click.UsageError(f"--set {setting}: as in --set args.gamma=0.9")
-    return given
-
-
 def _of_call(
     call: str,
     length: Length,
     lr: float | None,
-    given: dict[str, Any],
+    settings: tuple[str, ...],
     framework: str | None,
     unread: list[Untranslatable],
 ) -> list[Original]:
     """What a text or a file makes; calls that cannot be read are put among `unread`."""
     from harness.errors import Untranslatable
     from harness.translation.reading import read
-    from harness.translation.source import in_file, in_text
 
-    name, _, line = call.rpartition(":")
-    try:
-        if call.endswith(".py") or (name.endswith(".py") and line.isdigit()):
-            path, at = (Path(call), None) if call.endswith(".py") else (Path(name), int(line))
-            found = in_file(path, at, given)
-        else:
-            found = [in_text(call, given, framework)]
-    except RecursionError:
-        raise Untranslatable(call[:80], TOO_DEEP) from None
     originals = []
-    for written in found:
+    for written in find(call, settings, framework):
         try:
             originals.append(read(written, length, lr))
         except Untranslatable as error:

@@ -57,6 +57,20 @@ class Alignment:
         here, there = _found((one + self.offset) // times, other)
         return one[here], here, there
 
+    def reach(self, last: int, which: int) -> int:
+        """The last step of the other that belongs to step `last` of the first (0) or second (1).
+
+        >>> Alignment(offset=1).reach(9, 0), Alignment(offset=1).reach(9, 1)
+        (10, 8)
+        >>> Alignment(steps_per_epoch=5).reach(9, 0), Alignment(steps_per_epoch=5).reach(9, 1)
+        (1, 49)
+        """
+        times = (
+            [self.steps_per_epoch, 1] if self.epochs_in == "first" else [1, self.steps_per_epoch]
+        )
+        offset = -self.offset if which else self.offset
+        return ((last + 1) * times[which] - 1 + offset) // times[1 - which]
+
     def span(self, one: Int64, other: Int64) -> tuple[range, range]:
         """The updates that each of them speaks of, counted as those of `pairs`; both not empty."""
         first, second = self.steps_per_epoch, 1

@@ -126,7 +126,9 @@ def compare(
     verdict = _verdict(compared, missing)
     diagnosis = None
     if explain and verdict in (PairVerdict.DIFFER, PairVerdict.INCOMPLETE):
-        diagnosis = _diagnosis(one, other, alignment, verdict, compared)
+        # Rates may be anything: an attempt that ends beyond all numbers explains nothing.
+        with np.errstate(all="ignore"):
+            diagnosis = _diagnosis(one, other, alignment, verdict, compared)
     proposed = _proposed(one, other, alignment, tolerance, diagnosis)
     return Comparison(verdict, compared, missing, diagnosis, proposed)
 
@@ -278,7 +280,8 @@ def _hole(
 ) -> tuple[int, int] | None:
     """The longest stretch of which only one of them, or none, speaks: its first step, its length.
 
-    A trace that notes every fiftieth step lacks nothing between two of them.
+    A trace that notes every fiftieth step lacks nothing between two of them. A function has rates
+    beyond the trace that it is compared with, which are not missing there.
     """
     firsts = one.steps[~np.isnan(one.sequences[name])]
     seconds = other.steps[~np.isnan(other.sequences[name])]
@@ -287,7 +290,8 @@ def _hole(
         return (int(only[0]), len(only)) if len(only) else None
     first, second = alignment.span(firsts, seconds)
     rate = max(_interval(firsts, first), _interval(seconds, second))
-    begin, end = min(first.start, second.start), max(first.stop, second.stop)
+    told = [s for s, t in ((first, one), (second, other)) if not t.is_function] or [first, second]
+    begin, end = min(span.start for span in told), max(span.stop for span in told)
     edges = np.concatenate([[begin - rate], known, [end - 1 + rate]])
     beyond = np.diff(edges) - rate
     # What follows the last entry belongs to it, as far as the next would be.

@@ -159,7 +159,7 @@ def _decimal(rates: Float64, places: int) -> Float64:
 
 
 def _significant(rates: Float64, digits: int) -> Float64:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.abs(rates))))
         return np.where(rates == 0, 0.0, np.round(rates * scale) / scale)
 

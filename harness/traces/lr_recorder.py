@@ -100,6 +100,9 @@ class Recorder:
             self._rates = self._of_groups
         elif hasattr(optimizer, "get_lr") and hasattr(optimizer, "global_step"):
             self._members = _members(optimizer)
+            # In MindSpore 2.0 `get_lr()` counts an update, and would change the training.
+            code = getattr(type(optimizer).get_lr, "__code__", None)
+            self._asking_counts = "assignadd" in getattr(code, "co_names", ())
             self._rates = self._asked
         else:
             raise RecorderError(
@@ -185,12 +188,15 @@ class Recorder:
     def _asked(self) -> List[float]:
         """What an optimizer of mindspore.nn says of its next update, for a member of each group."""
         optimizer = self._optimizer
-        if not getattr(optimizer, "is_group_lr", False):
+        if getattr(optimizer, "is_group_lr", False):
+            rates = [optimizer.learning_rate[member] for member in self._members]
+        elif self._asking_counts:
+            rates = [optimizer.learning_rate]
+        else:
             return [_number(optimizer.get_lr())] * len(self._members)
-        rates = [optimizer.learning_rate[member] for member in self._members]
         if optimizer.dynamic_lr:
             rates = [rate(optimizer.global_step) for rate in rates]
-        return [_number(rate) for rate in rates]
+        return [_number(rate) for rate in rates] * (len(self._members) // len(rates))
 
     def step(self, update: Optional[int] = None) -> None:
         """Note the rates of the update that comes next: right before it is made.

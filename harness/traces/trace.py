@@ -33,6 +33,8 @@ class Trace:
         precision: the precision in which each sequence was held.
         problems: what was wrong with it and how that was treated, in words.
         resumed: updates before which the run went on in a new process.
+        is_function: whether it is no record but a schedule, which lacks nothing where the trace
+            that it is compared with has no rate.
     """
 
     header: Header
@@ -41,3 +43,4 @@ class Trace:
     precision: dict[str, Precision]
     problems: tuple[str, ...] = ()
     resumed: tuple[int, ...] = ()
+    is_function: bool = False

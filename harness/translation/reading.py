@@ -20,6 +20,7 @@ from harness.catalogue.mapping import mappings
 from harness.catalogue.rows import EXPERIMENTAL, NN, TORCH
 from harness.errors import Untranslatable
 from harness.reference import FAMILIES, Schedule
+from harness.traces.gathered import MAX_STEPS
 from harness.translation.expressions import (
     NotLiteral,
     applied,
@@ -32,6 +33,8 @@ from harness.translation.signatures import REQUIRED, SIGNATURES, Unbound, bind
 from harness.translation.source import Written
 from harness.translation.tabulated import Tabulated
 
+MAX_FACTORS = 10_000_000
+"""Counts of a user's function, each worked out from its syntax tree."""
 MAX_TABLE = 2_000
 """Counts of a user's function that is a part of a composition."""
 _TUNED = {"cycle_momentum", "base_momentum", "max_momentum"}
@@ -137,11 +140,18 @@ def read(written: Written, length: Length, lr: float | None) -> Original:
         per_epoch = True
     updates, steps_per_epoch = _lengths(reader, bound, length)
     base_lr = _base_lr(reader, bound, api)
+    if lr is not None and base_lr != lr:
+        reader.tells.append(f"--lr {lr!r} counts for nothing: the rates are those of the call")
     unit = "epochs" if per_epoch else "updates"
     training = Training(updates, steps_per_epoch)
     if "step_per_epoch" in bound:
         unit = "epochs" if steps_per_epoch > 1 else "updates"
     counts = -(-updates // (steps_per_epoch if unit == "epochs" else 1))
+    if updates > MAX_STEPS:
+        raise Untranslatable(
+            written.place,
+            f"a training of {updates:,} updates: {MAX_STEPS:,} are the most that fit into memory",
+        )
     family, parameters, source = _parameters(reader, api, bound, base_lr, unit, counts)
     model: type[Schedule] = Tabulated if source is not None else FAMILIES[family]
     if family == "exponential":
@@ -178,15 +188,36 @@ def _fault(error: ValidationError) -> str:
     return f"{where}: {fault['msg']}" if where else fault["msg"]
 
 
+def ends_at(written: Written) -> int | None:
+    """After how many updates there is no rate any more: of a list, whose call says it.
+
+    Raises:
+        Untranslatable: its arguments are not its own, or cannot be known.
+    """
+    reader = _Reader(written, Length(None, 1, False), None)
+    if written.api not in SIGNATURES:
+        return None
+    return _end(reader, reader.bound(written.node, written.api))
+
+
+def _end(reader: _Reader, bound: dict[str, ast.expr]) -> int | None:
+    if "step_per_epoch" in bound:
+        return _count(reader, "total_step", bound["total_step"])
+    if "milestone" in bound:
+        milestones = reader.literal("milestone", bound["milestone"])
+        if not isinstance(milestones, list) or not milestones:
+            raise reader.fail(bound["milestone"], "milestone is no list of updates")
+        return _whole(reader, "milestone", bound["milestone"], milestones[-1])
+    return None
+
+
 def _lengths(reader: _Reader, bound: dict[str, ast.expr], length: Length) -> tuple[int, int]:
     """Updates in the training and in an epoch, by the call where it says so."""
-    steps_per_epoch, updates = length.steps_per_epoch, length.updates
+    steps_per_epoch, updates, end = length.steps_per_epoch, length.updates, _end(reader, bound)
     if "step_per_epoch" in bound:
         steps_per_epoch = _count(reader, "step_per_epoch", bound["step_per_epoch"])
-        updates = _count(reader, "total_step", bound["total_step"])
-    elif "milestone" in bound and updates is None:
-        milestones = reader.literal("milestone", bound["milestone"])
-        updates = int(milestones[-1]) if milestones else None
+    if "step_per_epoch" in bound or updates is None:
+        updates = end
     if updates is None:
         raise Untranslatable(
             reader.written.place, "how long is the training? Give --steps, or --epochs"
@@ -195,7 +226,10 @@ def _lengths(reader: _Reader, bound: dict[str, ast.expr], length: Length) -> tup
 
 
 def _count(reader: _Reader, name: str, node: ast.expr) -> int:
-    count = reader.literal(name, node)
+    return _whole(reader, name, node, reader.literal(name, node))
+
+
+def _whole(reader: _Reader, name: str, node: ast.expr, count: Any) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise reader.fail(node, f"{name} is {count!r}, where a whole number above 0 is due")
     return count
@@ -212,7 +246,7 @@ def _base_lr(reader: _Reader, bound: dict[str, ast.expr], api: str) -> float:
         rates = reader.literal("learning_rates", bound["learning_rates"])
         if not isinstance(rates, list) or not rates:
             raise reader.fail(bound["learning_rates"], "learning_rates is no list of rates")
-        return float(rates[0])
+        return _a_rate(reader, "learning_rates", bound["learning_rates"], rates[0])
     if api.endswith(".OneCycleLR"):
         div_factor = (
             reader.literal("div_factor", bound["div_factor"])
@@ -238,6 +272,10 @@ def _rate(reader: _Reader, name: str, node: ast.expr) -> float:
         rate = rate[0]
     if isinstance(rate, list):
         raise reader.fail(node, f"{name} is a list: migrate one parameter group at a time")
+    return _a_rate(reader, name, node, rate)
+
+
+def _a_rate(reader: _Reader, name: str, node: ast.expr, rate: Any) -> float:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not math.isfinite(rate):
         raise reader.fail(node, f"{name} is {rate!r}, which is no rate")
     return float(rate)
@@ -494,6 +532,10 @@ def _factors(reader: _Reader, node: ast.expr, counts: int) -> tuple[list[float],
             "lambda, or as a function of assignments, if and return",
         )
     names = reader.written.names
+    if counts > MAX_FACTORS:
+        raise reader.fail(
+            node, f"lr_lambda would be called {counts:,} times; {MAX_FACTORS:,} are the most"
+        )
     try:
         factors = [applied(function, count, names) for count in range(counts)]
     except NotLiteral as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.case import Tolerance
 from harness.traces.comparing import Comparison, PairVerdict, compare
@@ -57,6 +57,7 @@ def verify(
     next_look = FIRST_LOOK
     for one, other in both(sides, training, time_limit):
         on_progress(one.updates, other.updates)
+        stopped = _stop_in_vain(one, other)
         updates = min(one.updates, other.updates)
         if updates >= next_look and (one.is_running or other.is_running):
             traces = (one.trace(updates), other.trace(updates))
@@ -68,8 +69,25 @@ def verify(
                 return _verification(one, other, traces, comparison, stopped_early=True)
         elif not (one.is_running or other.is_running):
             traces = (one.trace(), other.trace())
-            return _verification(one, other, traces, compare(*traces, tolerance=tolerance))
+            comparison = compare(*traces, tolerance=tolerance)
+            if stopped and comparison.verdict is PairVerdict.INCOMPLETE:
+                comparison = replace(comparison, diagnosis=None)  # where it ended, says nothing
+            return _verification(one, other, traces, comparison)
     raise AssertionError("the last turn is the one with nothing running")  # pragma: no cover
+
+
+def _stop_in_vain(one: Running, other: Running) -> bool:
+    """Whether one was stopped, since the other has ended long ago.
+
+    As far again it goes on: a list that runs out is often short of an epoch or two, and the other
+    tells how many.
+    """
+    for ended, running in ((one, other), (other, one)):
+        far = running.updates > 2 * ended.updates + FIRST_LOOK
+        if ended.ended is not None and running.is_running and far:
+            running.stop("it was stopped, as the other had ended long before")
+            return True
+    return False
 
 
 def _verification(

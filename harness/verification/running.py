@@ -111,6 +111,11 @@ class Running:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def stop(self, why: str) -> None:
+        """End it, as nothing more is to be learnt of it."""
+        self.kill()
+        self.ended = why
+
     @property
     def updates(self) -> int:
         """How many updates have been seen in every sequence."""

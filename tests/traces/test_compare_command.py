@@ -190,6 +190,14 @@ def test_steps_beyond_all_counting_are_refused():
     assert "there are steps beyond 2^53" in result.output
 
 
+@pytest.mark.parametrize("rates", [[1e308, 1e308, -1e308], [1e-320], [float("inf")]], ids=str)
+def test_rates_at_the_end_of_all_numbers_are_compared_without_a_warning(rates):
+    table("a.csv", FALLING[:3])
+    document = told("a.csv", table("far.csv", rates))  # a warning is an error here
+    assert document["verdict"] == "differ"
+    assert document["sequences"][0]["diverging"] == len(rates)
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read():
     Path("taken").write_text("")
     result = called("no.csv", "no.csv", "--report", "taken/below")

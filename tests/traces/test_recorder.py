@@ -395,6 +395,18 @@ SCRIPTS = {
         {"reported": [0.3] * 4, "reported 1": [0.3] * 4},
         ("SGD", None),
     ),
+    "an optimizer that counts when it is asked, as in MindSpore 2.0": (
+        "class Counting(nn.Optimizer):\n"
+        "    def get_lr(self):\n"
+        "        rate = self.learning_rate(self.global_step)\n"
+        "        self.assignadd(self.global_step, self.global_step_increase_tensor)\n"
+        "        return rate\n"
+        "    def construct(self, gradients):\n"
+        "        return self.get_lr()\n"
+        "optimizer = Counting(nn.ExponentialDecayLR(0.1, 0.5, 1), weights)",
+        {"reported": [0.1, 0.05, 0.025, 0.0125]},
+        ("Counting", "ExponentialDecayLR"),
+    ),
     "experimental": (
         "from mindspore.experimental import optim\n"
         "optimizer = optim.SGD(weights, lr=0.1)\n"
@@ -422,7 +434,8 @@ else:
 def run_mindspore(script: str, path: Path, mode: str) -> None:
     place = path.with_suffix(".py")
     place.write_text(MINDSPORE + script)
-    command = [sys.executable, str(place), str(RECORDER.parent), str(path), mode]
+    python = os.environ.get("MINDSPORE_PYTHON", sys.executable)
+    command = [python, str(place), str(RECORDER.parent), str(path), mode]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -96,3 +96,27 @@ def test_a_device_that_is_not_there_exits_with_3():
     result = conform("StepLR(2)", *LENGTH, "--target", "abacus")
     assert result.exit_code == 3
     assert "none of the forms can be tried on abacus" in result.output
+
+
+@pytest.mark.parametrize(
+    ("call", "steps", "said"),
+    [
+        ("ExponentialLR(0.9)", 10**12, "50,000,000 are the most that fit into memory"),
+        ("LambdaLR(lr_lambda=lambda t: 0.9**t)", 10**7 + 1, "10,000,000 are the most"),
+        ("nn.piecewise_constant_lr(5, [0.1])", 5, "milestone is no list of updates"),
+        ("nn.piecewise_constant_lr([2.5], [0.1])", 2, "where a whole number above 0 is due"),
+        ("nn.piecewise_constant_lr([2], ['a'])", 2, "which is no rate"),
+        ("", 5, "is no call"),
+    ],
+)
+def test_what_no_training_has_is_refused(call, steps, said):
+    result = conform(call, "--lr", "0.1", "--steps", str(steps), "--no-verify")
+    assert result.exit_code == 2, result.output
+    assert said in result.output
+
+
+def test_a_rate_that_the_call_does_not_ask_for_is_told():
+    call = "nn.ExponentialDecayLR(0.1, 0.9, 5)"
+    said = "--lr 0.2 counts for nothing: the rates are those of the call"
+    assert said in conform(call, "--lr", "0.2", "--steps", "5", "--no-verify").output
+    assert said not in conform(call, "--lr", "0.1", "--steps", "5", "--no-verify").output

@@ -27,6 +27,17 @@ def test_they_import_the_standard_library_numpy_and_one_framework_only(path):
             assert node.module.partition(".")[0] in allowed
 
 
+def test_what_is_compiled_has_nothing_that_mindspore_2_0_does_not_compile():
+    source = (DRIVER.parent / "mindspore_driver.py").read_text()
+    compiled = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name == "step_once"
+    ]
+    assert len(compiled) == 1
+    assert not any(isinstance(node, ast.AnnAssign) for node in ast.walk(compiled[0]))
+
+
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_they_are_understood_by_every_python_that_is_here(version, tmp_path):
     python = _python(version)

@@ -14,6 +14,7 @@ from verification.scripts import TORCH, late
 
 from harness.catalogue import Precision
 from harness.errors import NothingToRun, ScriptUnusable
+from harness.traces.comparing import PairVerdict
 from harness.verification import Training, side, verify
 
 pytestmark = pytest.mark.frameworks
@@ -271,6 +272,41 @@ def test_what_a_script_showed_before_it_failed_is_kept(script, happens, how):
     good, bad = side("torch", script(TORCH)), side("torch", script(late(happens), "bad.py"))
     _, trace = traces(good, bad, steps_per_epoch=1, time_limit=5.0)
     assert how in trace.problems[-1]
+
+
+def test_a_script_does_not_run_on_for_long_when_the_other_has_ended(script):
+    short = torch_script(
+        "optimizer = torch.optim.SGD(parameters(), lr=0.1)\n"
+        "return optimizer, lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=50)"
+    )
+    long = short.replace("total_steps=50", "total_steps=2_000_000")
+    sides = [side("torch", script(t, n)) for t, n in ((short, "a.py"), (long, "b.py"))]
+    result = verify((sides[0], sides[1]), Training(2_000_000, 1))
+    ended, stopped = result.traces
+    assert len(ended.steps) == 51
+    assert 1_000 < len(stopped.steps) < 2_000_000
+    assert "it was stopped, as the other had ended long before" in stopped.problems[0]
+    assert result.comparison.verdict is PairVerdict.DIFFER
+
+
+def test_two_that_agree_until_one_ends_are_not_said_to_differ_by_where_the_other_was_stopped(
+    script,
+):
+    body = (
+        "optimizer = torch.optim.SGD(parameters(), lr=0.1)\n"
+        "class Same:\n    made = 0\n    def step(self):\n        Same.made += 1\n"
+        "        if Same.made == LAST: raise ValueError\n"
+        "return optimizer, Same()"
+    )
+    texts = (torch_script(body.replace("LAST", last)) for last in ("50", "-1"))
+    one, other = (side("torch", script(t, f"{n}.py")) for n, t in enumerate(texts))
+    comparison = verify((one, other), Training(2_000_000, 1)).comparison
+    assert comparison.verdict is PairVerdict.INCOMPLETE
+    assert comparison.diagnosis is None
+    # Where the other comes to its own end, that says by how much the first is short.
+    comparison = verify((one, other), Training(60, 1)).comparison
+    assert comparison.diagnosis is not None
+    assert comparison.diagnosis.parameters["steps"] == 10
 
 
 def test_an_interpreter_without_the_framework_is_told_from_a_bad_script(script, tmp_path):

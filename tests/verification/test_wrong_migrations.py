@@ -1,7 +1,11 @@
-"""Twelve migrations that went wrong, on the real frameworks: each is caught, and named."""
+"""Twelve migrations that went wrong, on the real frameworks: each is caught, and named.
+
+`TORCH_PYTHON` and `MINDSPORE_PYTHON` in the environment name interpreters with other versions.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,8 +36,9 @@ CAUSES = {
 
 def compared(name: str, function: str):
     """The PyTorch script of a folder and a function of the MindSpore script beside it."""
-    one = side("torch", str(FOLDER / name / "train_torch.py"))
-    other = side("mindspore", f"{FOLDER / name / 'train_mindspore.py'}:{function}")
+    one = side("torch", str(FOLDER / name / "train_torch.py"), os.environ.get("TORCH_PYTHON"))
+    moved = f"{FOLDER / name / 'train_mindspore.py'}:{function}"
+    other = side("mindspore", moved, os.environ.get("MINDSPORE_PYTHON"))
     steps, tolerance = 200, None
     if name == "precision":
         # Both are as good as their precision can be: only who asks for more sees them differ.

@@ -206,17 +206,22 @@ class Training:
         units = list(unit.parameters) if unit is not None else []
         asks = not self.experimental
         many = bool(getattr(optimizer, "is_group_lr", False))
+        # In MindSpore 2.0 `get_lr()` counts an update: then the schedule is asked in its place.
+        asks_schedule = asks and "assignadd" in type(optimizer).get_lr.__code__.co_names
+        looks_up = asks_schedule and optimizer.dynamic_lr
         count = len(weights)
         state = [*_state(optimizer), *_state(unit)] if units else []
         runs_optimizer, counts = self.runs_optimizer, hasattr(optimizer, "global_step")
         one_more = Tensor([1], ms.int32)
+        nothing: tuple[Any, ...] = ()  # here, since MindSpore 2.0 compiles no annotation
 
         def step_once(gradients: Any) -> Any:
-            values: tuple[Any, ...] = ()
+            values = nothing
             if asks:
-                rate = optimizer.get_lr()
+                rate = optimizer.learning_rate if asks_schedule else optimizer.get_lr()
                 for number in range(count):
                     one = rate[number] if many else rate
+                    one = one(optimizer.global_step) if looks_up else one
                     values += (one.reshape((1,)),)
             if runs_optimizer:
                 optimizer(gradients)
