@@ -266,14 +266,20 @@ class _Pipes(Popen2IO):
         self.popen.kill()
 
 
+_OLD = """\
+import sys
+if sys.version_info < (3, 8):
+    sys.stderr.write("Python 3.8 or later is needed, this is " + sys.version.split()[0])
+    sys.exit(126)
+"""
+
+
 def _first_line(lease: float | None) -> bytes:
     """The supervisor, and the way on to the line that execnet sends next."""
-    lines = (
-        inspect.getsource(supervisor),
-        f"supervise({lease!r})",
-        "exec(eval(sys.stdin.readline()))",
-    )
-    return (repr("\n".join(lines)) + "\n").encode()
+    source = inspect.getsource(supervisor)
+    then = f"supervise({lease!r})\nexec(eval(sys.stdin.readline()))\n"
+    # What an old Python cannot compile, it only sees as a text.
+    return (repr(f"{_OLD}exec({source!r})\n{then}") + "\n").encode()
 
 
 def _last(lines: list[str]) -> str:

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, default_environments
 
-KILLS = 8
-FAMILIES = ("constant", "linear", "exponential")
+KILLS = 6
+FAMILIES = ("constant", "linear")
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield tmp_path
     assert not list(tmp_path.glob("conform-*"))
+
+
+def is_gone(pid):
+    """Whether a process has ended; one that nobody has asked for yet is but a name."""
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
 
 
 class Killer(threading.Thread):
@@ -83,7 +92,7 @@ def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
         killer.start()
         done = list(judgements(judge, trials, workers))
         killer.stop()
-    assert len(killer.hits) >= 4
+    assert len(killer.hits) == KILLS
     assert sorted(j.trial.id for j in done) == sorted(trial.id for trial in trials)
     lost = [j for j in done if isinstance(j.observation, Lost)]
     assert len(lost) + len(workers.incidents) <= len(killer.hits)
@@ -95,13 +104,16 @@ def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
 def test_all_processes_of_an_environment_dead_at_once_cost_one_trial_each():
     fake = EnvironmentSpec("torch", "torch", adapter=FAKES / "fake_adapter.py", processes=3)
     with Workers([fake]) as workers:
-        trials = plan(cases(*["exact"] * 250, *["slow"] * 12), workers.environments())
-        seen = []
+        trials = plan(cases(*["exact"] * 250, *["slow"] * 20), workers.environments())
+        seen, dead = [], []
         for answer in workers.run(trials):
             seen.append(answer)
-            if len(seen) == 250:
-                for worker in list(workers._workers.values()):
-                    os.kill(worker.pid, signal.SIGKILL)
+            there = list(workers._workers.values())
+            if not dead and all(worker.environment for worker in there):
+                dead = [worker.pid for worker in there if len(there) == 3]
+                for pid in dead:
+                    os.kill(pid, signal.SIGKILL)
+    assert len(dead) == 3
     assert sorted(t.id for t, _ in seen) == sorted(t.id for t in trials)
     assert 1 <= sum(isinstance(o, Lost) for _, o in seen) <= 3
 
@@ -154,7 +166,12 @@ def test_a_hang_is_ended_in_time_however_busy_the_other_workers_are():
         trials = plan(cases(*["exact"] * 3000), workers.environments())
         mine = [t for t in trials if t.target.environment == "torch"]
         stuck = [t for t in trials if t.target.environment == "stuck"][:1]
-        order = [t.target.environment for t, _ in workers.run([*stuck, *mine])]
+        order = []
+        for trial, _ in workers.run([*stuck, *mine]):
+            order.append(trial.target.environment)
+            time.sleep(
+                0.002
+            )  # the caller is slower than they are: there is always an answer waiting
     assert order.index("stuck") < len(order) - 1
 
 
@@ -168,8 +185,7 @@ def test_a_supervisor_that_is_killed_leaves_the_worker_to_the_harness(folders):
                 worker = workers._workers["torch"]
                 worker.connection._process.kill()
     assert [isinstance(o, Lost) for _, o in seen] == [False, True, False]
-    with pytest.raises(ProcessLookupError):
-        os.kill(worker.pid, 0)
+    assert is_gone(worker.pid)
 
 
 def test_children_of_a_worker_end_with_it(tmp_path, folders):
@@ -182,8 +198,7 @@ def test_children_of_a_worker_end_with_it(tmp_path, folders):
     with Workers([EnvironmentSpec("torch", "torch", adapter=adapter)]) as workers:
         trials = plan(cases("exact"), workers.environments())
         assert len(list(workers.run(trials))) == 1
-    child = Path(f"/proc/{pid.read_text().strip()}")
-    assert not child.exists() or " Z " in (child / "stat").read_text()
+    assert is_gone(pid.read_text().strip())
 
 
 def test_an_interpreter_that_is_not_there_makes_its_trials_unavailable():
