@@ -176,8 +176,9 @@ class Connection:
         status, printed, said = None, "", []
         for line in self._said().splitlines():
             if line.startswith(supervisor.ENDED):
-                notice = json.loads(line.removeprefix(supervisor.ENDED))
-                status, printed = notice["status"], notice["printed"]
+                with suppress(ValueError):  # as where the connection was lost in its middle
+                    notice = json.loads(line.removeprefix(supervisor.ENDED))
+                    status, printed = notice["status"], notice["printed"]
             else:
                 said.append(line)
         self._stderr.close()

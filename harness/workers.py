@@ -374,8 +374,7 @@ class Workers:
     def _close(self) -> None:
         self._closing.set()
         with ThreadPoolExecutor() as pool:  # a network takes its time for each
-            for worker in self._workers.values():
-                pool.submit(worker.end)
+            list(pool.map(_Worker.end, self._workers.values()))
         self._group.terminate(timeout=1.0)
 
 

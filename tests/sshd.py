@@ -37,11 +37,18 @@ class Sshd:
         return [pid for pid in children(self.process.pid) if "sshd" in _name(pid)]
 
     def drop(self) -> None:
-        """Kill every session, as a network that breaks down does, without a word."""
+        """Kill every session, so that its connection is closed."""
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop every session, so that its connection falls silent and is not closed."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in self.sessions():
             for each in [*[c for c in children(pid) if "sshd" in _name(c)], pid]:
                 with suppress(ProcessLookupError):
-                    os.kill(each, signal.SIGKILL)
+                    os.kill(each, number)
 
 
 @contextmanager

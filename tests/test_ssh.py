@@ -196,6 +196,25 @@ def test_a_connection_that_drops_costs_the_trial_in_hand_and_is_made_anew(server
     assert "closed" in lost.reason
 
 
+def test_a_network_that_falls_silent_is_noticed(server):
+    fake = box(server)
+    fake = dataclasses.replace(
+        fake, ssh=f"{fake.ssh} -o ServerAliveInterval=1 -o ServerAliveCountMax=2"
+    )
+    with Workers([fake]) as workers:
+        trials = plan(cases("exact", *["slow"] * 4), workers.environments())
+        seen = []
+        for answer in workers.run(trials):
+            seen.append(answer)
+            if len(seen) == 1:
+                server.freeze()
+    server.drop()  # what had fallen silent: those over there see its end
+    assert sorted(t.id for t, _ in seen) == sorted(t.id for t in trials)
+    (lost,) = [observation for _, observation in seen if isinstance(observation, Lost)]
+    assert lost.reason.startswith("the connection was lost: ")
+    assert "not responding" in lost.reason
+
+
 def test_a_machine_that_does_not_come_back_costs_what_was_to_run_there(server, monkeypatch):
     monkeypatch.setattr("harness.workers.PAUSES", (0.0, 0.1, 0.2, 0.3))
     with Workers([box(server)]) as workers:
