@@ -73,6 +73,14 @@ class NothingToRun(ConformError):
     exit_code = 3
 
 
+class EnvironmentUnusable(ConformError):
+    """What was said of an environment cannot be used, whatever there is at the other end."""
+
+    def __init__(self, name: str, key: str, what: str, remedy: str) -> None:
+        self.name, self.key, self.what, self.remedy = name, key, what, remedy
+        super().__init__(f"environment {name!r}: {key}: {what}\n    remedy: {remedy}")
+
+
 class ScriptUnusable(ConformError):
     """A user's script that is not there, raises, returns the wrong thing, hangs or crashes."""
 

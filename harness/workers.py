@@ -1,5 +1,8 @@
 """Environments and their processes: a worker or several each, replaced when they crash or hang.
 
+A thread of its own opens the way to each worker, which over a network may take its time; all else
+happens in the caller's thread, event by event.
+
 The worker answers in the order of the requests, so the trial at the head of what it was sent is
 the one that it is busy with: that one is lost when the worker dies or takes too long, and no other.
 """
@@ -10,13 +13,14 @@ import os
 import queue
 import shutil
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +32,8 @@ from packaging.requirements import Requirement
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
 from harness.catalogue import Made, Named, Other
+from harness.connection import SILENCE, Connection, Ending, Unreachable, ssh_words
+from harness.errors import EnvironmentUnusable
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
 from harness.plan import TIME_LIMIT, Environment, Trial
 from harness.versions import within
@@ -37,6 +43,17 @@ IN_FLIGHT = 4
 START_LIMIT = 300.0
 """Seconds that a framework may take to be imported."""
 MAX_STARTS_IN_VAIN = 2
+"""How often a worker is started at most before it is given up."""
+MAX_CONNECTIONS_IN_VAIN = 4
+"""The same of a machine that was reached before; between them there are `PAUSES`."""
+PAUSES = (0.0, 2.0, 5.0, 15.0)
+"""Seconds before the first, second, ... new connection: a network may be away for a moment."""
+HEARTBEAT = 15.0
+"""Seconds between two signs of life that a worker on another machine is given."""
+LEASE = 60.0
+"""Seconds without any, beside those that one call of a framework may take, after which it ends."""
+MOMENT = 0.2
+"""Seconds that what has come needs at most to be seen."""
 WORTH_A_PROCESS = 100
 """Trials that are waiting for an environment before another process is started for them."""
 
@@ -45,11 +62,19 @@ _END = object()
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """Where an environment is: an interpreter, and the adapter for one framework."""
+    """Where an environment is: an interpreter, and the adapter for one framework.
+
+    `python` is a path, or a name on the PATH there; without it, it is the interpreter that runs the
+    harness, and over ssh `python3`. `ssh` is what `ssh` is to be called with: a destination, and
+    options such as `-p 2222 -i key -F config`; without it, the interpreter is on this machine.
+
+    Raises:
+        EnvironmentUnusable: a field has a value that no machine could make sense of.
+    """
 
     name: str
     framework: str
-    python: str = sys.executable
+    python: str | None = None
     adapter: Path | None = None
     processes: int = 1
     beside: dict[str, str] = field(default_factory=dict)
@@ -57,6 +82,27 @@ class EnvironmentSpec:
     """What it has to have; checked as far as it tells its versions."""
     absence: str = ""
     """Why it is not even tried."""
+    ssh: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.python is not None and not self.python.strip():
+            raise EnvironmentUnusable(
+                self.name, "python", "it is empty", "give an interpreter's path, or leave it out"
+            )
+        if self.processes < 1:
+            raise EnvironmentUnusable(
+                self.name, "processes", f"it is {self.processes}", "give a number from 1"
+            )
+        if self.ssh is not None:
+            try:
+                ssh_words(self.ssh)
+            except ValueError as error:
+                raise EnvironmentUnusable(
+                    self.name,
+                    "ssh",
+                    f"{self.ssh!r} cannot be used: {error}",
+                    "give it as for the command ssh, without a command: user@host -p 2222 -i key",
+                ) from None
 
     @property
     def adapter_source(self) -> Path:
@@ -99,14 +145,20 @@ class Workers:
         self._group = execnet.Group()
         self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
         self._workers: dict[str, _Worker] = {}
+        self._pending: dict[str, deque[Trial]] = {spec.name: deque() for spec in self._specs}
+        self._slots: dict[str, set[str]] = {spec.name: set() for spec in self._specs}
+        self._environments: dict[str, Environment] = {}
+        self._given_up: dict[str, str] = {}
+        self._answers: deque[tuple[Trial, Observation | Lost]] = deque()
+        self._closing = threading.Event()
         self._more: dict[str, Any] = {}
         self.incidents: list[str] = []
-        """Deaths that cost no trial, as sentences: those of workers that were only starting."""
+        """Deaths that cost no trial, as sentences: of workers that were starting, or idle."""
 
     def __enter__(self) -> Workers:
         try:
             for spec in self._specs:
-                self._start(spec)
+                self._start(spec, spec.name)
         except BaseException:
             self._close()
             raise
@@ -123,11 +175,9 @@ class Workers:
     def environments(self) -> list[Environment]:
         """What each environment says of itself, once all of them have started or failed to."""
         for spec in self._specs:
-            while self._workers[spec.name].environment is None:
-                for _ in self._handle_next_event():
-                    raise AssertionError("no trial was sent yet")  # pragma: no cover
-        environments = (self._workers[spec.name].environment for spec in self._specs)
-        return [*filter(None, environments), *self._absent]
+            while spec.name not in self._environments:
+                self._handle_next_event()
+        return [*(self._environments[spec.name] for spec in self._specs), *self._absent]
 
     def run(
         self, trials: Iterable[Trial], more: dict[str, Any] | None = None
@@ -139,50 +189,77 @@ class Workers:
         """
         self._more = more or {}
         for trial in trials:
-            self._workers[trial.target.environment].pending.append(trial)
+            self._pending[trial.target.environment].append(trial)
+        for spec in self._specs:
+            if spec.name in self._given_up:
+                self._lose_all(spec)
         for worker in list(self._workers.values()):
             self._feed(worker)
         for spec in self._specs:
             self._start_more(spec)
-        while any(worker.pending or worker.sent for worker in self._workers.values()):
-            yield from self._handle_next_event()
+        while self._answers or any(w.pending or w.sent for w in self._workers.values()):
+            if self._answers:
+                yield self._answers.popleft()
+            else:
+                self._handle_next_event()
 
-    def _handle_next_event(self) -> Iterator[tuple[Trial, Observation | Lost]]:
+    def _handle_next_event(self) -> None:
         busy = [worker for worker in self._workers.values() if worker.is_busy]
-        # Where nobody is, a worker has died before it was sent anything, and its end is to come.
+        overdue = [worker for worker in busy if worker.is_overdue(self._limit(worker))]
+        if overdue:
+            for worker in overdue:
+                self._replace(worker, timed_out=True)
+            return
+        # Where nobody is busy, a worker has died before it was sent anything: its end is to come.
         deadlines = (worker.since + self._limit(worker) for worker in busy)
         left = min(deadlines, default=time.monotonic() + self._start_limit) - time.monotonic()
         try:
-            worker, message = self._events.get(timeout=max(0.0, left))
+            worker, message = self._events.get(timeout=max(MOMENT, left))
         except queue.Empty:
-            for worker in busy:
-                if time.monotonic() >= worker.since + self._limit(worker):
-                    yield from self._replace(worker, timed_out=True)
             return
+        worker.handled += 1
         if self._workers.get(worker.slot) is not worker:
             return  # the last words of a worker that was replaced
-        if message is _END:
-            yield from self._replace(worker, timed_out=False)
+        if isinstance(message, Unreachable):
+            self._replace(worker, unreached=message)
+        elif message is _END:
+            self._replace(worker)
         elif worker.environment is None:
             self._greet(worker, message)
         else:
             trial = worker.sent.popleft()
             worker.since = time.monotonic()
             self._feed(worker)
-            yield trial, _observation(message)
+            self._answers.append((trial, _observation(message)))
+
+    def _hear(self, worker: _Worker, message: Any) -> None:
+        """Take note of what came, in the thread in which it comes."""
+        worker.heard += 1
+        self._events.put((worker, message))
 
     def _limit(self, worker: _Worker) -> float:
-        return self._start_limit if worker.environment is None else self._time_limit
+        limit = self._start_limit if worker.environment is None else self._time_limit
+        # What is silent for longer than that is the connection, and ssh says so.
+        return limit if worker.spec.ssh is None else limit + SILENCE
 
     def _greet(self, worker: _Worker, message: dict[str, Any]) -> None:
         if "pid" in message:
-            worker.pid, worker.folder = message["pid"], Path(message["folder"])
+            worker.pid, worker.folder = message["pid"], message["folder"]
             return
-        worker.environment = _environment(worker.spec, message)
+        name = worker.spec.name
+        environment = _environment(worker.spec, message)
+        if environment.failure and name in self._environments:  # it was there before
+            unreached = Unreachable(environment.failure, missing=not environment.crashed)
+            self._replace(worker, unreached=unreached)
+            return
+        worker.environment = environment
+        if environment.failure:
+            self._given_up[name] = environment.failure
+        self._environments.setdefault(name, environment)
         self._feed(worker)
 
     def _feed(self, worker: _Worker) -> None:
-        if worker.environment is None or worker.environment.failure:
+        if worker.channel is None or worker.environment is None or worker.environment.failure:
             return
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.pending[0]
@@ -197,85 +274,119 @@ class Workers:
     @property
     def processes(self) -> dict[str, int]:
         """How many processes each environment has had side by side."""
-        return {
-            spec.name: sum(worker.spec is spec for worker in self._workers.values())
-            for spec in self._specs
-        }
+        return {spec.name: len(self._slots[spec.name]) for spec in self._specs}
 
     def _start_more(self, spec: EnvironmentSpec) -> None:
-        """As many processes as the environment may have and the waiting trials are worth."""
-        first = self._workers[spec.name]
-        if first.environment is None or first.environment.failure:
-            return
-        worth = 1 + len(first.pending) // WORTH_A_PROCESS
-        for number in range(2, min(spec.processes, worth) + 1):
-            slot = f"{spec.name} {number}"
-            if slot not in self._workers:
-                self._start(spec, slot, pending=first.pending)
+        """As many processes as the environment may have and the waiting trials are worth.
 
-    def _start(
-        self,
-        spec: EnvironmentSpec,
-        slot: str | None = None,
-        starts: int = 1,
-        pending: deque[Trial] | None = None,
-    ) -> _Worker:
-        gateway = self._group.makegateway(
-            f"popen//python={spec.python}//execmodel=main_thread_only"
-            if spec.python != sys.executable
-            else "popen//execmodel=main_thread_only"
-        )
-        channel = gateway.remote_exec(worker_module)
-        waiting: deque[Trial] = deque() if pending is None else pending
-        worker = _Worker(spec, slot or spec.name, gateway, channel, starts, waiting)
-        self._workers[worker.slot] = worker
-        channel.setcallback(lambda message: self._events.put((worker, message)), endmarker=_END)
-        with suppress(OSError):  # it is dead: the end of its channel is on its way
-            channel.send({"module": spec.adapter_source.stem, "files": spec.files})
-        return worker
+        That may be the first one too, if it died when nothing was waiting for it.
+        """
+        waiting = self._pending[spec.name]
+        if not waiting or spec.name in self._given_up or spec.name not in self._environments:
+            return
+        worth = 1 + len(waiting) // WORTH_A_PROCESS
+        for number in range(1, min(spec.processes, worth) + 1):
+            slot = spec.name if number == 1 else f"{spec.name} {number}"
+            if slot not in self._workers:
+                self._start(spec, slot)
+
+    def _start(self, spec: EnvironmentSpec, slot: str, starts: int = 1) -> None:
+        lease = LEASE + max(self._start_limit, self._time_limit)
+        connection = Connection(spec.python, spec.ssh, lease)
+        worker = _Worker(spec, slot, connection, starts, self._pending[spec.name])
+        self._workers[slot] = worker
+        self._slots[spec.name].add(slot)
+        setup = {"module": spec.adapter_source.stem, "files": spec.files}
+        threading.Thread(target=self._open, args=(worker, setup), daemon=True).start()
+
+    def _open(self, worker: _Worker, setup: dict[str, Any]) -> None:
+        """Reach `worker`, tell it what it is to be, and keep it alive; in a thread."""
+        remote = worker.spec.ssh is not None
+        if remote and self._closing.wait(PAUSES[worker.starts - 1]):
+            return
+        try:
+            gateway = worker.connection.open(self._group)
+        except Unreachable as unreached:
+            self._hear(worker, unreached)
+            return
+        try:
+            heartbeats = gateway.newchannel() if remote else None
+            worker.channel = gateway.remote_exec(worker_module)
+            worker.channel.setcallback(partial(self._hear, worker), endmarker=_END)
+            worker.channel.send({**setup, "heartbeats": heartbeats})
+            while heartbeats is not None and not self._closing.wait(HEARTBEAT):
+                heartbeats.send(None)
+        except OSError:  # it is dead: the end of its channel is on its way, if there is one
+            if worker.channel is None:
+                self._hear(worker, _END)
 
     def _replace(
-        self, worker: _Worker, timed_out: bool
-    ) -> Iterator[tuple[Trial, Observation | Lost]]:
+        self, worker: _Worker, timed_out: bool = False, unreached: Unreachable | None = None
+    ) -> None:
         """Bury `worker`, give its head trial up, and go on with the rest in a new one."""
-        started = worker.environment is not None
-        reason = worker.cause_of_death(timed_out, self._limit(worker))
-        printed = worker.last_words()
-        worker.kill()
+        started, seconds = worker.environment is not None, time.monotonic() - worker.since
+        del self._workers[worker.slot]
+        ending = worker.end()
+        reason = (
+            f"no answer within {self._limit(worker):g} s; the process was killed"
+            if timed_out
+            else worker.cause_of_death(ending, unreached)
+        )
+        lost = Lost(timed_out, reason, ending.printed, seconds)
         if started and worker.sent:
-            trial = worker.sent.popleft()
-            seconds = time.monotonic() - worker.since
-            yield trial, Lost(timed_out, reason, printed, seconds)
-        pending = worker.pending  # which it shares with the environment's other processes
-        pending.extendleft(reversed(worker.sent))
+            self._answers.append((worker.sent.popleft(), lost))
+        elif started and worker.spec.name not in self._given_up:
+            self.incidents.append(f"{worker.slot}: between two trials, {reason}")
+        worker.pending.extendleft(reversed(worker.sent))
         worker.sent.clear()
-        in_vain = 0 if started else worker.starts
-        if not started and in_vain >= MAX_STARTS_IN_VAIN and worker.slot != worker.spec.name:
-            self.incidents.append(f"{worker.slot}: could not be started: {reason}")
-            del self._workers[worker.slot]
-        elif not started and in_vain >= MAX_STARTS_IN_VAIN:
-            worker.environment = Environment(
-                worker.spec.name,
-                worker.spec.framework,
-                printed=printed,
-                failure=f"could not be started: {reason}",
-                crashed=True,
-            )
-            lost = list(pending)
-            pending.clear()
-            for trial in lost:
-                yield trial, Lost(timed_out, worker.environment.failure, printed)
-        elif pending or not started:
-            if not started:
-                self.incidents.append(f"{worker.slot}: while starting, {reason}")
-            self._start(worker.spec, worker.slot, in_vain + 1, pending)
+        if not started:
+            self._start_again(worker, lost, unreached)
+        elif worker.pending:
+            self._start(worker.spec, worker.slot)
         for other in list(self._workers.values()):
-            if other.spec is worker.spec and other is not worker:
+            if other.spec is worker.spec:
                 self._feed(other)
 
+    def _start_again(self, worker: _Worker, death: Lost, unreached: Unreachable | None) -> None:
+        """One more try for a worker that died while it was starting, or what its end costs."""
+        spec, name = worker.spec, worker.spec.name
+        worked_before = name in self._environments
+        if spec.ssh is not None and worked_before:
+            tries = MAX_CONNECTIONS_IN_VAIN
+        else:
+            tries = 1 if unreached else MAX_STARTS_IN_VAIN
+        if worker.starts < tries:
+            self.incidents.append(f"{worker.slot}: while starting, {death.reason}")
+            self._start(spec, worker.slot, worker.starts + 1)
+            return
+        failure = f"could not be started: {death.reason}"
+        if worked_before and (self._others(worker) or not worker.pending):
+            self._slots[name].discard(worker.slot)
+            self.incidents.append(f"{worker.slot}: {failure}")
+            return
+        missing = unreached is not None and unreached.missing
+        environment = Environment(
+            name, spec.framework, printed=death.printed, failure=failure, crashed=not missing
+        )
+        self._environments.setdefault(name, environment)
+        self._given_up[name] = failure
+        self._lose_all(spec, death.timed_out, death.printed)
+
+    def _lose_all(self, spec: EnvironmentSpec, timed_out: bool = False, printed: str = "") -> None:
+        """Give up every waiting trial of an environment that was given up."""
+        waiting = self._pending[spec.name]
+        lost = Lost(timed_out, self._given_up[spec.name], printed)
+        self._answers.extend((trial, lost) for trial in waiting)
+        waiting.clear()
+
+    def _others(self, worker: _Worker) -> bool:
+        """Whether the environment has another process."""
+        return any(other.spec is worker.spec for other in self._workers.values())
+
     def _close(self) -> None:
-        for worker in self._workers.values():
-            worker.kill()
+        self._closing.set()
+        with ThreadPoolExecutor() as pool:  # a network takes its time for each
+            list(pool.map(_Worker.end, self._workers.values()))
         self._group.terminate(timeout=1.0)
 
 
@@ -285,71 +396,77 @@ class _Worker:
 
     spec: EnvironmentSpec
     slot: str
-    gateway: execnet.Gateway
-    channel: execnet.Channel
+    connection: Connection
     starts: int
     pending: deque[Trial]
+    channel: execnet.Channel | None = None
     since: float = field(default_factory=time.monotonic)
     environment: Environment | None = None
     pid: int | None = None
-    folder: Path | None = None
+    folder: str | None = None
     sent: deque[Trial] = field(default_factory=deque)
+    heard: int = 0
+    handled: int = 0
+    doubted: float | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether something is due from it."""
         return self.environment is None or bool(self.sent)
 
-    def cause_of_death(self, timed_out: bool, limit: float) -> str:
+    def is_overdue(self, limit: float) -> bool:
+        """Whether it takes longer than `limit` seconds, and nothing came that was not looked at.
+
+        It is given a moment more, for what was sent while the whole harness was stopped.
+        """
+        now = time.monotonic()
+        if self.heard != self.handled or now < self.since + limit:
+            self.doubted = None
+        elif self.doubted is None:
+            self.doubted = now
+        return self.doubted is not None and now >= self.doubted + MOMENT
+
+    def cause_of_death(self, ending: Ending, unreached: Unreachable | None) -> str:
         """A sentence for the report."""
-        if timed_out:
-            return f"no answer within {limit:g} s; the process was killed"
-        try:
-            self.channel.waitclose(timeout=1.0)
-        except self.channel.RemoteError as error:
-            return f"the worker failed: {str(error).strip().splitlines()[-1]}"
-        except (OSError, EOFError):
-            pass
-        return f"the process died{_exit_status(self._process())}"
+        if unreached is not None:
+            return str(unreached)
+        failed = self._failed()
+        if failed:
+            return f"the worker failed: {failed}"
+        if ending.status is None and self.spec.ssh is not None:
+            return f"the connection was lost: {ending.said or 'ssh did not say why'}"
+        if ending.status is None:
+            return "the process died"
+        if ending.status < 0:
+            name = signal.Signals(-ending.status).name
+            return f"the process died of signal {-ending.status} ({name})"
+        return f"the process died with exit status {ending.status}"
 
-    def last_words(self) -> str:
-        """The end of what it wrote, where that can be read from here."""
-        if self.folder is None:
-            return ""
-        try:
-            return (self.folder / "output.txt").read_text("utf-8", errors="replace")[-4000:]
-        except OSError:
-            return ""
-
-    def kill(self) -> None:
+    def end(self) -> Ending:
         """End the process at once, and clear up behind it."""
-        process = self._process()
-        if process is not None:
-            process.kill()
-            with suppress(subprocess.TimeoutExpired):  # as one that waits for a disk may
-                process.wait(timeout=2.0)
-        elif self.pid is not None:  # pragma: no cover
-            os.kill(self.pid, signal.SIGKILL)
-        self.gateway.exit()
+        ending = self.connection.end()
+        if ending.status is None and self.spec.ssh is None:
+            self._clear_up()
+        return ending
+
+    def _failed(self) -> str:
+        """What the worker's own program was ended by, if it was."""
+        if self.channel is not None:
+            try:
+                self.channel.waitclose(timeout=1.0)
+            except self.channel.RemoteError as error:
+                return str(error).strip().splitlines()[-1]
+            except (OSError, EOFError):
+                pass
+        return ""
+
+    def _clear_up(self) -> None:
+        """What its supervisor would have done, if that was killed itself."""
+        if self.pid is not None:
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _process(self) -> subprocess.Popen[bytes] | None:
-        # execnet has no public way to a gateway's process, and its own exit asks politely first,
-        # which a framework stuck in a call never hears.
-        return getattr(getattr(self.gateway, "_io", None), "popen", None)
-
-
-def _exit_status(process: subprocess.Popen[bytes] | None) -> str:
-    if process is None:
-        return ""
-    try:
-        status = process.wait(timeout=2.0)
-    except subprocess.TimeoutExpired:
-        return ""
-    if status < 0:
-        return f" of signal {-status} ({signal.Signals(-status).name})"
-    return f" with exit status {status}"
 
 
 def request(trial: Trial) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 import traceback
 import warnings
@@ -25,11 +24,14 @@ MAX_PRINTED = 20000
 def serve(channel: Any) -> None:
     """Receive the adapter, say what is there, and answer requests until the channel closes."""
     setup = channel.receive()
-    folder = tempfile.mkdtemp(prefix="conform-")
+    heartbeats = int(os.environ.pop("CONFORM_HEARTBEATS"))
+    if setup["heartbeats"] is not None:
+        setup["heartbeats"].setcallback(lambda _: os.write(heartbeats, b"."))
+    # The supervisor made it and removes it. MindSpore drops files where it runs, and its graph mode
+    # reads a Cell's module from its file.
+    folder = os.getcwd()
     output = Output(os.path.join(folder, "output.txt"))
     channel.send({"pid": os.getpid(), "folder": folder})
-    # MindSpore drops files where it runs, and its graph mode reads a Cell's module from its file.
-    os.chdir(folder)
     sys.path.insert(0, folder)
     for name, text in setup["files"].items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
@@ -50,7 +52,7 @@ def serve(channel: Any) -> None:
     channel.send(description)
     for request in channel:
         channel.send(answer(adapter, request, output))
-    shutil.rmtree(folder, ignore_errors=True)  # the harness is gone, or done
+    shutil.rmtree(folder, ignore_errors=True)  # the harness is gone, and perhaps the supervisor
 
 
 def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, Any]:

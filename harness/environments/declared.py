@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from harness.case import Located, Strict
+from harness.connection import ssh_words
 from harness.errors import EnvironmentsUnusable, Problem, UnknownName
 from harness.load import Source, shown
 from harness.project import ROOT
@@ -29,15 +30,22 @@ def _requirement(text: str) -> str:
     return text
 
 
+def _destination(text: str) -> str:
+    ssh_words(text)
+    return text
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Destination = Annotated[str, AfterValidator(_destination)]
 Package = Annotated[str, AfterValidator(_requirement)]
 
 
 class Declared(Located):
     """An environment: where its interpreter is, or of what it is to be made.
 
-    Either `interpreter` names one that is there already, here or where `ssh` leads; or `python` and
-    `packages` say of what `conform environments create` makes it.
+    Either `interpreter` names one that is there already, here or where `ssh` leads (`python3` if it
+    is left out there); or `python` and `packages` say of what `conform environments create` makes
+    it.
     """
 
     name: Name = Field(description="stands in reports where 'torch' or 'mindspore' stands else")
@@ -45,7 +53,7 @@ class Declared(Located):
     interpreter: str | None = Field(
         default=None, description="path of a Python that is there; from the file's own folder on"
     )
-    ssh: str | None = Field(
+    ssh: Destination | None = Field(
         default=None, description="what ssh is told to reach its machine: user@host, -p 2222 host"
     )
     python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]{1,2}$")] | None = Field(
@@ -61,10 +69,10 @@ class Declared(Located):
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Declared:
-        if (self.interpreter is None) == (self.python is None):
-            raise ValueError("give either interpreter or python")
         if self.python is not None and self.ssh is not None:
             raise ValueError("what is made is made here: give interpreter beside ssh")
+        if self.ssh is None and (self.interpreter is None) == (self.python is None):
+            raise ValueError("give either interpreter or python")
         if self.python is not None and not self.pins:
             raise ValueError(f"packages have to pin {self.framework}: '{self.framework}==...'")
         if self.name in ("torch", "mindspore"):
@@ -87,19 +95,19 @@ class Declared(Located):
         return FOLDER / self.name
 
     @property
-    def path(self) -> str:
-        """Its interpreter."""
-        if self.interpreter is None:
-            return str(self.folder / "bin" / "python")
+    def path(self) -> str | None:
+        """Its interpreter; None for that which `ssh` finds."""
         if self.ssh is not None:
             return self.interpreter
+        if self.interpreter is None:
+            return str(self.folder / "bin" / "python")
         # Not resolved: what a link in an environment leads to is the Python outside.
         return str(Path(self.file).absolute().parent / Path(self.interpreter).expanduser())
 
     @property
     def absence(self) -> str:
         """Why it cannot be used, with the remedy; nothing where it can or nobody knows."""
-        if self.ssh is not None or Path(self.path).exists():
+        if self.ssh is not None or self.path is None or Path(self.path).exists():
             return ""
         if self.interpreter is None:
             return f"not made yet; remedy: conform environments create {self.name}"
@@ -114,6 +122,7 @@ class Declared(Located):
             python=self.path,
             processes=self.processes or 1,
             packages=tuple(self.packages),
+            ssh=self.ssh,
             absence=self.absence,
         )
 

@@ -86,7 +86,7 @@ def sentence(report: Report) -> str:
     )
     lead = f"{bad} of {total} trials are not as expected" if bad else f"{total} trials as expected"
     if report.incidents:
-        lead = f"A worker died while starting; {lead}"
+        lead = f"A worker died outside of a trial; {lead}"
     if report.stopped_early:
         lead = f"Stopped early; {lead}"
     return f"{lead}: {counts or 'none'}."

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from harness import adapters
-from harness.adapters import ADAPTERS, PLANTING, worker
+from harness.adapters import ADAPTERS, PLANTING, supervisor, worker
 
-SOURCES = {**ADAPTERS, "planting": PLANTING, "worker": Path(worker.__file__)}
+SOURCES = {
+    **ADAPTERS,
+    "planting": PLANTING,
+    "worker": Path(worker.__file__),
+    "supervisor": Path(supervisor.__file__),
+}
 RECORDER = "lr_recorder.py"
 
 

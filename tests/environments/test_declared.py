@@ -66,6 +66,11 @@ def test_everything_that_is_made_is_pinned_to_the_last_package():
             "made here",
         ),
         (
+            "{name: a, framework: torch, ssh: -N box}",
+            "environments[0].ssh",
+            "-N",
+        ),
+        (
             "{name: torch, framework: torch, interpreter: p}",
             "environments[0]",
             "framework beside the suite",

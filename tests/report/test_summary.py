@@ -86,7 +86,7 @@ def test_the_sentence_says_when_a_run_was_stopped():
 
 def test_a_worker_that_died_is_said_first():
     text = rendered(judgement(), incidents=("torch: while starting, the process died",))
-    assert "**A worker died while starting; " in text
+    assert "**A worker died outside of a trial; " in text
     assert "torch: while starting, the process died" in text
 
 
