@@ -54,6 +54,8 @@ LEASE = 60.0
 """Seconds without any, beside those that one call of a framework may take, after which it ends."""
 MOMENT = 0.2
 """Seconds that what has come needs at most to be seen."""
+AT_ONCE = max(2, os.cpu_count() or 1)
+"""Environments of this machine that work side by side; more would only wait for its cores."""
 WORTH_A_PROCESS = 100
 """Trials that are waiting for an environment before another process is started for them."""
 
@@ -188,20 +190,34 @@ class Workers:
         what its trial needs.
         """
         self._more = more or {}
+        held: dict[str, list[Trial]] = {spec.name: [] for spec in self._specs}
         for trial in trials:
-            self._pending[trial.target.environment].append(trial)
-        for spec in self._specs:
-            if spec.name in self._given_up:
-                self._lose_all(spec)
-        for worker in list(self._workers.values()):
-            self._feed(worker)
-        for spec in self._specs:
-            self._start_more(spec)
-        while self._answers or any(w.pending or w.sent for w in self._workers.values()):
+            held[trial.target.environment].append(trial)
+        queue = deque((spec, held[spec.name]) for spec in self._specs)
+        while True:
+            while queue and (queue[0][0].ssh or self._at_work() < AT_ONCE):
+                self._open_up(*queue.popleft())
             if self._answers:
                 yield self._answers.popleft()
-            else:
+            elif any(w.pending or w.sent for w in self._workers.values()):
                 self._handle_next_event()
+            elif not queue:
+                return
+
+    def _at_work(self) -> int:
+        """How many environments of this machine have something to do."""
+        busy = (w.spec for w in self._workers.values() if w.pending or w.sent)
+        return len({spec.name for spec in busy if not spec.ssh})
+
+    def _open_up(self, spec: EnvironmentSpec, trials: list[Trial]) -> None:
+        """Give an environment its trials."""
+        self._pending[spec.name].extend(trials)
+        if spec.name in self._given_up:
+            self._lose_all(spec)
+        for worker in list(self._workers.values()):
+            if worker.spec is spec:
+                self._feed(worker)
+        self._start_more(spec)
 
     def _handle_next_event(self) -> None:
         busy = [worker for worker in self._workers.values() if worker.is_busy]
