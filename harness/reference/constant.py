@@ -26,8 +26,8 @@ class Constant(Counted):
     factor: FiniteFloat = Field(description="factor before total_iters")
     total_iters: NonNegativeInt = Field(le=MAX_COUNT, description="counts that the factor lasts")
 
-    def seams(self, last: int) -> Iterable[int]:
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        del first, last
         return (self.total_iters,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:

@@ -31,9 +31,9 @@ class Cosine(Counted):
     T_max: PositiveInt = Field(le=MAX_COUNT, description="counts until eta_min")
     periodic: bool = Field(default=False, description="go up again after T_max, else stay")
 
-    def seams(self, last: int) -> Iterable[int]:
-        end = last if self.periodic else self.T_max
-        return range(self.T_max, end + 1, self.T_max)
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        length = self.T_max
+        return range(first - first % length, last + 1, length) if self.periodic else (length,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         low, base = n.parameter(self.eta_min), n.parameter(self.base_lr)
@@ -93,8 +93,9 @@ class WarmRestarts(Counted):
     T_0: PositiveInt = Field(le=MAX_COUNT, description="counts of the first cycle")
     T_mult: PositiveInt = Field(default=1, le=1000, description="how much longer each next one is")
 
-    def seams(self, last: int) -> Iterable[int]:
-        start, length = 0, self.T_0
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        begins, lengths = self.cycle(np.array([first]))
+        start, length = int(begins[0]), int(lengths[0])
         while start <= last:
             yield start
             start, length = start + length, length * self.T_mult

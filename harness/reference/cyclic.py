@@ -48,10 +48,11 @@ class Cyclic(Counted):
             raise ValueError(f"gamma means nothing to policy {self.policy}")
         return self
 
-    def seams(self, last: int) -> Iterable[int]:
+    def seams(self, first: int, last: int) -> Iterable[int]:
         up = self.step_size_up
         length = up + (self.step_size_down or up)
-        return (at for start in range(0, last + 1, length) for at in (start, start + up))
+        begins = range(first - first % length, last + 1, length)
+        return (at for start in begins for at in (start, start + up))
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         up = self.step_size_up
@@ -101,8 +102,8 @@ class OneCycle(Counted):
             raise ValueError(f"base_lr is max_lr / div_factor, {self.max_lr / self.div_factor!r}")
         return self
 
-    def seams(self, last: int) -> Iterable[int]:
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        del first, last
         peak = Fraction(self.pct_start) * self.total_steps - 1
         return (math.floor(peak) + 1, math.floor(2 * peak) + 1)
 

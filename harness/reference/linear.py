@@ -29,8 +29,8 @@ class Linear(Counted):
     end_factor: FiniteFloat = Field(description="factor from total_iters on")
     total_iters: PositiveInt = Field(le=MAX_COUNT, description="counts from one to the other")
 
-    def seams(self, last: int) -> Iterable[int]:
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        del first, last
         return (self.total_iters,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:

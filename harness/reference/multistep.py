@@ -30,8 +30,8 @@ class MultiStep(Counted):
         description="counts at which the rate changes, in any order"
     )
 
-    def seams(self, last: int) -> Iterable[int]:
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        del first, last
         return self.milestones
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:

@@ -36,8 +36,8 @@ class Piecewise(Counted):
             raise ValueError("milestones must increase")
         return self
 
-    def seams(self, last: int) -> Iterable[int]:
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        del first, last
         return self.milestones
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:

@@ -36,9 +36,9 @@ class Polynomial(Counted):
     power: FiniteFloat = Field(ge=0, description="1 is a line; greater powers fall faster")
     cycle: bool = Field(default=False, description="lengthen total_iters by itself when it is over")
 
-    def seams(self, last: int) -> Iterable[int]:
-        end = last if self.cycle else self.total_iters
-        return range(self.total_iters, end + 1, self.total_iters)
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        length = self.total_iters
+        return range(first - first % length, last + 1, length) if self.cycle else (length,)
 
     def closed(self, count: Int64, n: Arithmetic[Any]) -> Any:
         total: Any = self.total_iters

@@ -132,14 +132,9 @@ class Schedule(BaseModel):
             self._change(rates, steps, steps_per_epoch, changes, n)
         return rates
 
-    @property
-    def elementwise(self) -> bool:
-        """Whether a rate depends on its own count alone, so that some can be had without others."""
-        return True
-
-    def seams(self, last: int) -> Iterable[int]:
-        """Counts up to `last` where the formula changes: it has another piece from there on."""
-        del last
+    def seams(self, first: int, last: int) -> Iterable[int]:
+        """Counts where another piece of the formula begins; those from `first` to `last` matter."""
+        del first, last
         return ()
 
     def stretches(self, counts: Int64) -> Iterator[slice]:
@@ -148,11 +143,13 @@ class Schedule(BaseModel):
         The numbers that a formula makes of counts on its way are lines there.
         """
         length = len(counts)
-        if not self.elementwise or length <= _SHORT:
+        if length <= _SHORT:
             yield slice(0, length)
             return
-        seams = np.array(sorted(set(self.seams(int(counts[-1])))), dtype=np.int64)
-        bounds = np.unique(np.searchsorted(counts, seams))
+        first, last = int(counts[0]), int(counts[-1])
+        # Where counts lie far apart there are no lines to be kept whole.
+        seams = sorted(self.seams(first, last)) if last - first < 2 * length else []
+        bounds = np.unique(np.searchsorted(counts, np.array(seams, dtype=np.int64)))
         if len(bounds) > length // _SHORT:
             bounds = bounds[:0]
         edges = [0, *bounds.tolist(), length]
