@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -56,6 +56,8 @@ MAX_OBSERVED = 100_000
 """Steps that one case may look at."""
 MAX_LISTED = 1_000
 """Steps that a case may name one by one."""
+LONG = 1_000
+"""Steps from which on a case's reference rates are too many to be kept for the whole run."""
 MAX_STEP = MAX_COUNT
 """The last step that the reference models are exact for."""
 
@@ -473,14 +475,14 @@ class ScheduleCase(CaseBase):
 
     def reference_of(self, group: int) -> NDArray[np.float64]:
         """The reference model's rates of a group at its steps; not to be written to."""
-        return _reference(_Asked(self, group))
+        return _kept(_reference, self, group)
 
     def remainder_of(self, group: int) -> NDArray[np.float64]:
         """What the rates of `reference_of`, being float64, lack of the exact ones.
 
         NaN where that is not known, at the ends of the range; not to be written to.
         """
-        return _remainder(_Asked(self, group))
+        return _kept(_remainder, self, group)
 
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
@@ -563,9 +565,32 @@ class _Asked:
         return isinstance(other, _Asked) and self.case is other.case and self.group == other.group
 
 
-@lru_cache(maxsize=4096)
+def _kept(
+    work_out: Callable[[_Asked], NDArray[np.float64]], case: ScheduleCase, group: int
+) -> NDArray[np.float64]:
+    """Each implementation of a case asks anew, and so does the report.
+
+    Of long cases the last few are kept, so that memory does not grow with their number.
+    """
+    long = len(case.steps_of(group)) > LONG
+    return (_of_long if long else _of_short)(work_out, _Asked(case, group))
+
+
+@lru_cache(maxsize=8192)
+def _of_short(
+    work_out: Callable[[_Asked], NDArray[np.float64]], asked: _Asked
+) -> NDArray[np.float64]:
+    return work_out(asked)
+
+
+@lru_cache(maxsize=16)
+def _of_long(
+    work_out: Callable[[_Asked], NDArray[np.float64]], asked: _Asked
+) -> NDArray[np.float64]:
+    return work_out(asked)
+
+
 def _reference(asked: _Asked) -> NDArray[np.float64]:
-    """Each implementation of a case asks anew, and so does the report."""
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
     rates = schedule.changed(case.steps_of(group), case.steps_per_epoch, changes)
@@ -573,7 +598,6 @@ def _reference(asked: _Asked) -> NDArray[np.float64]:
     return rates
 
 
-@lru_cache(maxsize=4096)
 def _remainder(asked: _Asked) -> NDArray[np.float64]:
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
