@@ -57,9 +57,10 @@ docs: $(READY) ## write docs/coverage.md, findings.md and mapping.md anew
 		$(BIN)/conform document $$name > docs/$$name.md.new && mv docs/$$name.md.new docs/$$name.md || exit 1; \
 	done
 
-bench: $(READY) ## the suite's own share of its time, and a bare script that makes the same calls
+bench: $(READY) ## the suite's own share of its time, a bare script with the same calls, growth
 	$(BIN)/python benchmarks/share.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/growth.py
 
 clean: ## remove what the other targets made, the environment too
 	rm -rf $(VENV) .environments reports/latest reports/matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

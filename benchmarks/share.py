@@ -45,7 +45,7 @@ def main(runs: int) -> None:
         shares.append(1 - max(busy.values()) / wall)
         inside = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in busy.items())
         print(f"{number:3}  {wall:7.1f} s  {inside:32}  {shares[-1]:.1%}", flush=True)
-    print(f"median share {statistics.median(shares):.1%} (to stay within 15 %)")
+    print(f"median share {statistics.median(shares):.1%} (to stay within 10 %)")
 
 
 main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

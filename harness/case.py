@@ -56,6 +56,8 @@ MAX_OBSERVED = 100_000
 """Steps that one case may look at."""
 MAX_LISTED = 1_000
 """Steps that a case may name one by one."""
+LONG = 1_000
+"""Steps from which on a case's reference rates are too many to be kept for the whole run."""
 MAX_STEP = MAX_COUNT
 """The last step that the reference models are exact for."""
 
@@ -476,14 +478,14 @@ class ScheduleCase(CaseBase):
 
     def reference_of(self, group: int) -> NDArray[np.float64]:
         """The reference model's rates of a group at its steps; not to be written to."""
-        return _exact(_Asked(self, group))[0]
+        return _exact(self, group)[0]
 
     def remainder_of(self, group: int) -> NDArray[np.float64]:
         """What the rates of `reference_of`, being float64, lack of the exact ones.
 
         NaN where that is not known, at the ends of the range; not to be written to.
         """
-        return _exact(_Asked(self, group))[1]
+        return _exact(self, group)[1]
 
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
@@ -566,9 +568,29 @@ class _Asked:
         return isinstance(other, _Asked) and self.case is other.case and self.group == other.group
 
 
+_Exact: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _exact(case: ScheduleCase, group: int) -> _Exact:
+    """The rates and what they lack: each implementation of a case asks anew, and the report.
+
+    Of long cases the last few are kept, so that memory does not grow with their number.
+    """
+    long = len(case.steps_of(group)) > LONG
+    return (_of_long if long else _of_short)(_Asked(case, group))
+
+
 @lru_cache(maxsize=4096)
-def _exact(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rates and what they lack: each implementation of a case asks anew, and the report."""
+def _of_short(asked: _Asked) -> _Exact:
+    return _worked_out(asked)
+
+
+@lru_cache(maxsize=8)
+def _of_long(asked: _Asked) -> _Exact:
+    return _worked_out(asked)
+
+
+def _worked_out(asked: _Asked) -> _Exact:
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
     exact = schedule.exact(case.steps_of(group), case.steps_per_epoch, changes)

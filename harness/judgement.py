@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.case import KnownDivergence
 from harness.comparison import Comparison, Deviation
@@ -28,6 +28,10 @@ class Judgement:
     observation: Observation | Lost | None = None
     record: KnownDivergence | None = None
     diagnosis: Diagnosis | None = None
+
+    def without_values(self) -> Judgement:
+        """The same without what was observed, whose size is that of its sequences."""
+        return replace(self, comparisons=(), observation=None)
 
     @property
     def why(self) -> str | None:

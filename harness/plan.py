@@ -125,6 +125,14 @@ class Trial:
         return self.training.optimizer
 
     @property
+    def awaited(self) -> bool:
+        """Whether each MindSpore call is awaited, which costs half the CPU time (PyNative mode).
+
+        Cases about modes and optimizers run as a user's training does, which awaits none.
+        """
+        return self.case.dimension not in {"applied", "modes"}
+
+    @property
     def training(self) -> Training:
         """The training that the case needs."""
         return training(self.case)

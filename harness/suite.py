@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harness.agreement import Agreement, agreements
 from harness.case import Case, KnownDivergence
 from harness.errors import NothingSelected, NothingToRun
 from harness.judge import Judge
@@ -20,7 +20,10 @@ from harness.workers import Workers
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that a report needs to know of a run; `judgements` stand in the plan's order."""
+    """Everything that a report needs to know of a run; `judgements` stand in the plan's order.
+
+    They lack their values where the run was told who takes these.
+    """
 
     started: datetime
     seconds: float
@@ -38,11 +41,6 @@ class Run:
         """The cases of the judgements, each once."""
         by_name = {judgement.trial.case.name: judgement.trial.case for judgement in self.judgements}
         return tuple(by_name.values())
-
-    @property
-    def agreements(self) -> tuple[Agreement, ...]:
-        """How far the implementations are apart, case by case."""
-        return tuple(agreements(self.judgements))
 
     @property
     def fails(self) -> bool:
@@ -66,6 +64,10 @@ class Listener:
     on_judgement: Callable[[Judgement], None] = field(default=_ignore)
 
 
+Taker = Callable[[list[Judgement]], None]
+"""Who is given the judgements of a case, once all of them are there, in the plan's order."""
+
+
 def run(
     loaded: Loaded,
     workers: Workers,
@@ -73,8 +75,12 @@ def run(
     listener: Listener | None = None,
     fail_fast: bool = False,
     full: bool = False,
+    take: Taker | None = None,
 ) -> Run:
     """Run every selected trial of the loaded cases in workers that have been started.
+
+    Where somebody takes the judgements of each case, the run keeps no sequence for longer than
+    there are trials of its case to come.
 
     Raises:
         NothingSelected: the selection leaves no trial.
@@ -93,13 +99,13 @@ def run(
         )
     listener.on_plan(trials)
     judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
-    judged: dict[str, Judgement] = {}
+    judged = _Judged(trials, take)
     for judgement in judgements(judge, trials, workers):
-        judged[judgement.trial.id] = judgement
+        judged.add(judgement)
         listener.on_judgement(judgement)
         if fail_fast and judgement.verdict.fails:
             break
-    done = tuple(judged[trial.id] for trial in trials if trial.id in judged)
+    done = judged.all()
     return Run(
         started=started,
         seconds=time.perf_counter() - clock,
@@ -114,15 +120,57 @@ def run(
     )
 
 
+class _Judged:
+    """The judgements of a run, given away case by case where somebody takes them."""
+
+    def __init__(self, trials: list[Trial], take: Taker | None) -> None:
+        self._take = take
+        self._place = {trial.id: place for place, trial in enumerate(trials)}
+        self._due = Counter(trial.case.name for trial in trials)
+        self._waiting: dict[str, list[Judgement]] = defaultdict(list)
+        self._done: list[Judgement] = []
+
+    def add(self, judgement: Judgement) -> None:
+        name = judgement.trial.case.name
+        self._waiting[name].append(judgement)
+        if len(self._waiting[name]) == self._due[name]:
+            self._give(name)
+
+    def all(self) -> tuple[Judgement, ...]:
+        """Those of cases that were left in the middle too, in the plan's order."""
+        for name in list(self._waiting):
+            self._give(name)
+        return tuple(sorted(self._done, key=self._place_of))
+
+    def _give(self, name: str) -> None:
+        together = sorted(self._waiting.pop(name), key=self._place_of)
+        if self._take is not None:
+            self._take(together)
+            together = [judgement.without_values() for judgement in together]
+        self._done += together
+
+    def _place_of(self, judgement: Judgement) -> int:
+        return self._place[judgement.trial.id]
+
+
 def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[Judgement]:
     """Run and judge `trials`, in the order in which they are done."""
     for trial in trials:
         if trial.skip is not None:
             yield judge.judge(trial, None)
-    # A framework switches between modes at a cost, so each mode is gone through in one go.
-    runnable = sorted((t for t in trials if t.skip is None), key=lambda t: t.target.mode)
+    runnable = sorted((t for t in trials if t.skip is None), key=_turn)
     for trial, observation in workers.run(runnable):
         yield judge.judge(trial, observation)
+
+
+def _turn(trial: Trial) -> tuple[str, bool, int]:
+    """When a trial has its turn.
+
+    A framework switches between modes at a cost, so each mode is gone through in one go; and what
+    takes long comes first, so that the processes of a framework end together and the sequences of
+    a long case are soon done with.
+    """
+    return trial.target.mode, trial.awaited, -trial.training.updates
 
 
 def why_nothing(environments: Iterable[Environment]) -> str:

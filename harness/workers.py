@@ -529,6 +529,7 @@ def request(trial: Trial) -> dict[str, Any]:
         "applied_precision": implementation.applied_precision.value,
         "device": trial.target.device,
         "mode": trial.target.mode,
+        "awaited": trial.awaited,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -15,7 +16,7 @@ from harness.load import Loaded
 from harness.plan import Selection
 from harness.report import FILES, write
 from harness.report.json_file import SCHEMA_FILE
-from harness.report.model import from_run
+from harness.report.model import Gathering, from_run
 from harness.workers import Workers
 
 DUE = {
@@ -116,3 +117,42 @@ def test_without_any_framework_there_is_nothing_to_run():
         pytest.raises(NothingToRun, match="a_framework_that_is_not_there"),
     ):
         suite.run(Loaded(tuple(cases("exact")), ()), workers)
+
+
+def test_each_case_is_given_away_once_and_its_values_are_not_kept():
+    behaviours = ("exact", "one step late", "raises")
+    loaded, taken = Loaded(tuple(cases(*behaviours)), ()), []
+    with Workers([spec(), spec("missing", "elsewhere")]) as workers:
+        run = suite.run(loaded, workers, take=taken.append)
+    assert sorted(together[0].trial.case.name for together in taken) == [
+        "0: exact",
+        "1: one step late",
+        "2: raises",
+    ]
+    ids = [judgement.trial.id for judgement in run.judgements]
+    assert sorted(j.trial.id for together in taken for j in together) == sorted(ids)
+    assert sum(len(j.comparisons) for together in taken for j in together) == 4
+    assert not any(j.comparisons or j.observation for j in run.judgements)
+
+
+def test_a_report_that_is_made_case_by_case_is_the_same():
+    loaded, gathering = Loaded(tuple(cases("exact", "wrong once", "raises")), ()), Gathering()
+    given = []
+
+    def take(together):
+        given.extend(together)
+        gathering.take(together)
+
+    with Workers([spec(), spec("missing", "elsewhere")]) as workers:
+        run = suite.run(loaded, workers, take=take)
+    with_values = {judgement.trial.id: judgement for judgement in given}
+    whole = replace(run, judgements=tuple(with_values[j.trial.id] for j in run.judgements))
+    assert from_run(run, gathering) == from_run(whole)
+
+
+def test_a_case_that_is_left_in_the_middle_is_reported_too():
+    loaded, gathering = Loaded(tuple(cases("one step late", "exact")), ()), Gathering()
+    with Workers([spec(), spec("fake", "again")]) as workers:
+        run = suite.run(loaded, workers, fail_fast=True, take=gathering.take)
+    assert run.stopped_early
+    assert [t.id for t in from_run(run, gathering).trials] == [j.trial.id for j in run.judgements]

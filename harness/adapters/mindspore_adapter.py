@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 from typing import Any, Callable
 
@@ -142,11 +143,27 @@ def _absence(device: str) -> str:
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Drive a list function, a Cell, an experimental scheduler or a callback; report both rates."""
     ms.set_context(mode=ms.GRAPH_MODE if request["mode"] == "graph" else ms.PYNATIVE_MODE)
+    _await_each(request["awaited"])
     device = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}[request["device"]]
     if ms.get_context("device_target") != device:
         ms.set_context(device_target=device)
     drive = {"scheduler": _scheduler, "list": _list, "cell": _cell, "callback": _callback}
     drive[request["kind"]](request, report)
+
+
+def _await_each(awaited: bool) -> None:
+    """Whether PyNative calls are awaited one by one, or run on in threads of MindSpore's own.
+
+    These threads wait spinning, which costs the CPU time again that the calls themselves take, and
+    two processes on two cores take it from each other. What is said of the setting's future is no
+    part of the observation (`launch_blocking`, which is to replace it, cannot be taken back).
+    """
+    if ms.get_context("pynative_synchronize") is not awaited:
+        logging.disable(logging.WARNING)
+        try:
+            ms.set_context(pynative_synchronize=awaited)
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:

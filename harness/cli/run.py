@@ -90,7 +90,7 @@ def run(
     from harness.environments import load_environments, select
     from harness.gate import telling
     from harness.load import Loaded
-    from harness.report.model import from_run
+    from harness.report.model import Gathering, from_run
     from harness.workers import Workers
 
     folder = report or REPORTS / "latest"
@@ -98,20 +98,22 @@ def run(
     selection = Selection(families, implementations, targets, keyword, shard)
     specs = select(names, load_environments(file) if names else ())
     out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
-    progress = console.Progressing(out, err)
+    progress, gathering = console.Progressing(out, err), Gathering()
     try:
         # The frameworks are imported in their workers while the cases are loaded.
         with progress, Workers(specs, time_limit) as workers:
             loaded = load_cases(paths)
             selection.check(loaded.cases)
             part = Loaded(selection.share(loaded.cases), loaded.known_divergences)
-            result = suite.run(part, workers, selection, progress.listener, fail_fast, full)
+            result = suite.run(
+                part, workers, selection, progress.listener, fail_fast, full, gathering.take
+            )
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
             f"{folder} is left as it was"
         ) from None
-    made = from_run(result)
+    made = from_run(result, gathering)
     # The baseline is of the suite's own cases, all of them.
     if not names and {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
         made = with_changes(made)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 import harness
+from harness.agreement import Agreement, agreements
 from harness.case import Case, KnownDivergence, ScheduleCase
 from harness.catalogue import Made, Named
 from harness.comparison import Comparison, Deviation, Extreme, group_of
@@ -338,9 +339,46 @@ def schema_text() -> str:
     return json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def from_run(run: Run) -> Report:
-    """The report on a run."""
-    kept = _kept_points(run.judgements)
+class Gathering:
+    """The entries of a report, made case by case, so that full sequences need not be kept."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, CaseEntry] = {}
+        self._trials: dict[str, list[TrialEntry]] = {}
+        self._agreements: dict[str, list[AgreementEntry]] = {}
+
+    def take(self, judgements: list[Judgement]) -> None:
+        """The judgements of one case, all that there will be."""
+        case = judgements[0].trial.case
+        kept = _kept_points(case, judgements) if isinstance(case, ScheduleCase) else None
+        self._cases[case.name] = _case(case, kept)
+        self._trials[case.name] = [_trial(judgement, kept) for judgement in judgements]
+        self._agreements[case.name] = [_agreement(a) for a in agreements(judgements)]
+
+    def cases(self, run: Run) -> list[CaseEntry]:
+        """In the order of the run."""
+        return [self._cases[case.name] for case in run.cases]
+
+    def trials(self, run: Run) -> list[TrialEntry]:
+        """In the order of the run."""
+        of_case = {name: iter(entries) for name, entries in self._trials.items()}
+        return [next(of_case[judgement.trial.case.name]) for judgement in run.judgements]
+
+    def agreements(self, run: Run) -> list[AgreementEntry]:
+        """In the order of the run."""
+        return [entry for case in run.cases for entry in self._agreements[case.name]]
+
+
+def from_run(run: Run, gathering: Gathering | None = None) -> Report:
+    """The report on a run, whose judgements `gathering` has taken, or still have their values."""
+    if gathering is None:
+        gathering = Gathering()
+        by_case: dict[str, list[Judgement]] = defaultdict(list)
+        for judgement in run.judgements:
+            by_case[judgement.trial.case.name].append(judgement)
+        for together in by_case.values():
+            gathering.take(together)
+    trials = gathering.trials(run)
     counts: dict[str, int] = defaultdict(int)
     for judgement in run.judgements:
         counts[judgement.verdict.value] += 1
@@ -358,22 +396,11 @@ def from_run(run: Run) -> Report:
         incidents=list(run.incidents),
         counts=dict(sorted(counts.items())),
         fails=run.fails,
-        budget_use=_budget_use(run.judgements),
+        budget_use=_budget_use(trials),
         environments=[_environment(environment, run) for environment in run.environments],
-        cases=[_case(case, kept.get(case.name)) for case in run.cases],
-        trials=[_trial(j, kept.get(j.trial.case.name)) for j in run.judgements],
-        agreements=[
-            AgreementEntry(
-                case=a.case,
-                sequence=a.sequence,
-                first=a.first,
-                second=a.second,
-                step=a.step,
-                difference=a.difference,
-                budget_share=a.share,
-            )
-            for a in run.agreements
-        ],
+        cases=gathering.cases(run),
+        trials=trials,
+        agreements=gathering.agreements(run),
         known_divergences=[
             _divergence(record)
             for record in run.records
@@ -393,15 +420,13 @@ def from_run(run: Run) -> Report:
     )
 
 
-def _budget_use(judgements: Iterable[Judgement]) -> BudgetUse | None:
-    shares = [
-        max(c.share.value for c in judgement.comparisons if c.share is not None)
-        for judgement in judgements
-        if judgement.verdict is Verdict.CONFORMS
-        and isinstance(judgement.trial.case, ScheduleCase)
-        and not judgement.trial.case.expected.documented
-        and any(c.share for c in judgement.comparisons)
+def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
+    used = [
+        [s.greatest_budget_share.value for s in trial.sequences if s.greatest_budget_share]
+        for trial in trials
+        if trial.verdict == Verdict.CONFORMS.value
     ]
+    shares = [max(of_trial) for of_trial in used if of_trial]
     if not shares:
         return None
     return BudgetUse(trials=len(shares), median=median(shares), greatest=max(shares))
@@ -410,26 +435,32 @@ def _budget_use(judgements: Iterable[Judgement]) -> BudgetUse | None:
 Kept = NDArray[np.int64]
 
 
-def _kept_points(judgements: Iterable[Judgement]) -> dict[str, Kept]:
+def _kept_points(case: ScheduleCase, judgements: Iterable[Judgement]) -> Kept:
     """Indices into a case's steps that its report shows: evenly spread, with every extreme."""
-    kept: dict[str, Kept] = {}
-    for judgement in judgements:
-        case = judgement.trial.case
-        if not isinstance(case, ScheduleCase):
-            continue
-        steps = case.observed_steps
-        if case.name not in kept:
-            count = min(len(steps), MAX_POINTS)
-            kept[case.name] = np.unique(np.linspace(0, len(steps) - 1, count).astype(np.int64))
-        if len(steps) > MAX_POINTS:
-            telling = [
-                extreme.step
-                for c in judgement.comparisons
-                for extreme in (c.absolute, c.relative, c.ulp, c.share, c.first)
-                if extreme is not None
-            ]
-            kept[case.name] = np.union1d(kept[case.name], np.searchsorted(steps, telling))
-    return kept
+    steps = case.observed_steps
+    if len(steps) <= MAX_POINTS:
+        return np.arange(len(steps))
+    telling = [
+        extreme.step
+        for judgement in judgements
+        for c in judgement.comparisons
+        for extreme in (c.absolute, c.relative, c.ulp, c.share, c.first)
+        if extreme is not None
+    ]
+    spread = np.linspace(0, len(steps) - 1, MAX_POINTS).astype(np.int64)
+    return np.union1d(spread, np.searchsorted(steps, telling))
+
+
+def _agreement(agreement: Agreement) -> AgreementEntry:
+    return AgreementEntry(
+        case=agreement.case,
+        sequence=agreement.sequence,
+        first=agreement.first,
+        second=agreement.second,
+        step=agreement.step,
+        difference=agreement.difference,
+        budget_share=agreement.share,
+    )
 
 
 def _environment(environment: Environment, run: Run) -> EnvironmentEntry:
