@@ -571,9 +571,7 @@ def _exact(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The rates and what they lack: each implementation of a case asks anew, and the report."""
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
-    exact = schedule.exact(case.steps_of(group), case.steps_per_epoch, changes)
-    rates = exact.rounded()
-    remainder = np.where(np.isfinite(rates), exact.lo, np.nan)
+    rates, remainder = schedule.known(case.steps_of(group), case.steps_per_epoch, changes)
     rates.flags.writeable = remainder.flags.writeable = False
     return rates, remainder
 
