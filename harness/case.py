@@ -593,9 +593,7 @@ def _of_long(asked: _Asked) -> _Exact:
 def _worked_out(asked: _Asked) -> _Exact:
     case, group = asked.case, asked.group
     schedule, changes = case.courses[group], case.training_of(group).changes
-    exact = schedule.exact(case.steps_of(group), case.steps_per_epoch, changes)
-    rates = exact.rounded()
-    remainder = np.where(np.isfinite(rates), exact.lo, np.nan)
+    rates, remainder = schedule.known(case.steps_of(group), case.steps_per_epoch, changes)
     rates.flags.writeable = remainder.flags.writeable = False
     return rates, remainder
 

@@ -108,6 +108,21 @@ class Schedule(BaseModel):
         """
         return self.exact(steps, steps_per_epoch, changes).rounded()
 
+    def known(
+        self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]
+    ) -> tuple[Float64, Float64]:
+        """The rates of `changed`, and what they, being float64, lack of the exact ones.
+
+        The latter is NaN where that is not known: where the rate is beyond the range.
+        """
+        exact = self.exact(steps, steps_per_epoch, changes)
+        rates = exact.rounded()
+        return rates, np.where(np.isfinite(rates), exact.lo, np.nan)
+
+    def remainder(self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]) -> Float64:
+        """The second part of `known`."""
+        return self.known(steps, steps_per_epoch, changes)[1]
+
     def exact(
         self,
         steps: Int64,
