@@ -79,12 +79,14 @@ def run(
     Raises:
         NothingSelected: the selection leaves no trial.
         NothingToRun: no environment could be started.
+        UnknownName, DeviceAbsent: a device that was asked for is not here.
     """
     selection, listener = selection or Selection(), listener or Listener()
     started, clock = datetime.now(UTC), time.perf_counter()
     environments = workers.environments()
     if all(environment.failure for environment in environments):
         raise NothingToRun(why_nothing(environments))
+    selection.check_devices(environments)
     planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
     if not trials:
@@ -119,8 +121,10 @@ def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[
     for trial in trials:
         if trial.skip is not None:
             yield judge.judge(trial, None)
-    # A framework switches between modes at a cost, so each mode is gone through in one go.
-    runnable = sorted((t for t in trials if t.skip is None), key=lambda t: t.target.mode)
+    # A framework switches between devices and modes at a cost: each is gone through in one go.
+    runnable = sorted(
+        (t for t in trials if t.skip is None), key=lambda t: (t.target.device, t.target.mode)
+    )
     for trial, observation in workers.run(runnable):
         yield judge.judge(trial, observation)
 

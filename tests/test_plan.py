@@ -18,7 +18,7 @@ from making import (
 )
 
 from harness.catalogue import IMPLEMENTATIONS, Call, Training, mappings
-from harness.errors import ConformError, UnknownName
+from harness.errors import ConformError, DeviceAbsent, UnknownName
 from harness.plan import (
     MAX_DRIVEN,
     Environment,
@@ -261,6 +261,55 @@ def test_targets_are_chosen_by_glob(patterns, targets):
 def test_keywords_are_words_joined_by_and_or_and_not(keyword, fits):
     everything = trials_of_several_cases()
     assert wanted(keyword=keyword) == [t for t in everything if fits(t.id.lower(), t.case.tags)]
+
+
+WITH_CUDA = replace(TORCH, devices=("cpu", "cuda"), absent_devices={"mps": "not built for it"})
+WITHOUT_GPU = replace(MINDSPORE, absent_devices={"gpu": "hal says no", "ascend": "hal says no"})
+GONE = Environment("mindspore-2.0", "mindspore", failure="Traceback\nImportError: no mindspore\n")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "targets"),
+    [
+        (("cuda",), {"torch/cuda/eager"}),
+        (("c*",), {"torch/cpu/eager", "torch/cuda/eager", "mindspore/cpu/pynative"}),
+        (("cuda", "cpu"), {"torch/cpu/eager", "torch/cuda/eager", "mindspore/cpu/pynative"}),
+        (("gpu",), set()),
+        (("ud",), set()),
+    ],
+)
+def test_devices_are_chosen_by_glob(patterns, targets):
+    trials = plan([schedule_case()], [WITH_CUDA, WITHOUT_GPU])
+    selection = Selection(devices=patterns)
+    assert {str(trial.target) for trial in trials if selection.wants(trial)} == targets
+    assert not selection.is_everything
+
+
+def test_what_could_not_be_started_is_said_whichever_device_is_asked_for():
+    trials = plan([schedule_case()], [TORCH, GONE])
+    left = [trial for trial in trials if Selection(devices=("cpu",)).wants(trial)]
+    assert {trial.skip.verdict for trial in left if trial.skip} == {Verdict.UNAVAILABLE}
+    assert left == trials
+
+
+def test_a_device_that_is_in_no_environment_is_refused_with_what_each_has_and_why():
+    environments = [WITH_CUDA, WITHOUT_GPU, GONE]
+    Selection(devices=("cuda", "cpu", "*")).check_devices(environments)
+    with pytest.raises(DeviceAbsent) as refusal:
+        Selection(devices=("cuda", "asc*")).check_devices(environments)
+    assert refusal.value.exit_code == 3
+    assert str(refusal.value).splitlines()[:4] == [
+        "no device here fits 'asc*', so nothing was run:",
+        "  torch 2.13.0: has cpu, cuda; torch knows none by that name",
+        "  mindspore 2.10.0: has cpu; no ascend: hal says no",
+        "  mindspore-2.0: ImportError: no mindspore",
+    ]
+
+
+def test_a_device_that_nobody_has_heard_of_is_a_wrong_name():
+    with pytest.raises(UnknownName, match="no device fits 'cudda'; did you mean 'cuda'") as refusal:
+        Selection(devices=("cudda",)).check_devices([WITH_CUDA, WITHOUT_GPU])
+    assert refusal.value.exit_code == 2
 
 
 def test_all_that_is_asked_for_has_to_fit():

@@ -43,16 +43,14 @@ def describe() -> dict[str, Any]:
     present = ["cpu"]
     absent = {}
     for name in ("cuda", "mps", "xpu", "npu"):
-        backend = getattr(torch, name, None) or getattr(torch.backends, name, None)
         try:
-            if backend is None:
-                absent[name] = "this torch has no such backend"
-            elif backend.is_available():
-                present.append(name)
-            else:
-                absent[name] = "torch.%s.is_available() is False" % name
+            reason = _absence(name)
         except Exception as error:
-            absent[name] = "%s: %s" % (type(error).__name__, error)
+            reason = "%s: %s" % (type(error).__name__, error)
+        if reason:
+            absent[name] = reason
+        else:
+            present.append(name)
     return {
         "framework": "torch",
         "version": str(torch.__version__),
@@ -60,6 +58,18 @@ def describe() -> dict[str, Any]:
         "devices": present,
         "absent_devices": absent,
     }
+
+
+def _absence(device: str) -> str:
+    """Why a device cannot be used; nothing where it can."""
+    if device == "npu" and not hasattr(torch, "npu"):
+        importlib.import_module("torch_npu")  # which gives torch that backend
+    backend = getattr(torch, device, None)
+    if not hasattr(backend, "is_available"):  # as torch.mps of earlier versions
+        backend = getattr(torch.backends, device, None)
+    if backend is None:
+        return "this torch has no such backend"
+    return "" if backend.is_available() else "torch.%s.is_available() is False" % device
 
 
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
