@@ -22,7 +22,11 @@ from harness.catalogue import (
     express,
     grouped,
     mappings,
+    mode_absence,
+    on_device,
+    optimizer_absence,
     unfit,
+    unfit_device,
 )
 from harness.errors import DeviceAbsent, NothingSelected, UnknownName
 from harness.verdict import Verdict
@@ -259,8 +263,9 @@ def implementations_of(case: Case) -> list[Implementation]:
         names = [mapping.api for mapping in mappings(family=case.family)]
     found = [IMPLEMENTATIONS[name] for name in names]
     if isinstance(case, ScheduleCase) and case.lr_dtype:
-        # The rate is a tensor, and what is done with it is done in its type.
-        return [replace(each, precision=Precision(case.lr_dtype)) for each in found]
+        # In torch the rate stays a tensor, and what is done with it is done in its type.
+        precision = Precision(case.lr_dtype)
+        return [replace(e, precision=precision) if e.framework == "torch" else e for e in found]
     return found
 
 
@@ -288,14 +293,20 @@ def _trial(
     if environment.failure:
         verdict = Verdict.CRASHED if environment.crashed else Verdict.UNAVAILABLE
         return Trial(case, implementation, target, skip=Skip(verdict, environment.failure))
+    implementation = on_device(implementation, target.device)
     if isinstance(case, SurfaceCase):  # which is how it is known that a version lacks an API
         return Trial(case, implementation, target)
-    calls = calls_of(case, implementation)
+    calls = unfit_device(case.training, target.device) or calls_of(case, implementation)
     if isinstance(calls, Unsupported):
         skip = Skip(Verdict.UNSUPPORTED, calls.reason)
         return Trial(case, implementation, target, skip=skip)
     needed = [implementation, *_parts([call.arguments for call in calls])]
-    lacks = next(filter(None, (each.absence(environment.version) for each in needed)), "")
+    absences = [each.absence(environment.version) for each in needed]
+    absences += [
+        optimizer_absence(case.training, environment.version),
+        mode_absence(target.mode, environment.version),
+    ]
+    lacks = next(filter(None, absences), "")
     if lacks:
         return Trial(case, implementation, target, skip=Skip(Verdict.UNAVAILABLE, lacks))
     return Trial(case, implementation, target, calls[0], groups=tuple(calls[1:]))

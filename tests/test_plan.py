@@ -32,6 +32,7 @@ from harness.plan import (
 from harness.verdict import Verdict
 
 BOTH = (TORCH, MINDSPORE)
+EVERY_MODE = ["pynative", "graph", "jit", "jit-O1", "vector"]
 
 
 def ids(trials):
@@ -71,16 +72,77 @@ def test_a_case_is_tried_on_the_implementations_that_it_names_each_once():
     ("modes", "full", "due"),
     [
         pytest.param(None, False, ["pynative"], id="the first"),
-        pytest.param(None, True, ["pynative", "graph", "jit", "vector"], id="in full, all"),
+        pytest.param(None, True, EVERY_MODE, id="in full, all"),
         pytest.param(["graph", "vector"], False, ["graph", "vector"], id="those asked for"),
         pytest.param(["vector", "graph"], False, ["graph", "vector"], id="in the API's order"),
-        pytest.param(["graph"], True, ["pynative", "graph", "jit", "vector"], id="in full, anyway"),
+        pytest.param(["graph"], True, EVERY_MODE, id="in full, anyway"),
         pytest.param(["eager"], False, ["pynative"], id="none of them is the API's"),
     ],
 )
 def test_a_case_runs_in_the_first_mode_of_an_api_unless_others_are_asked_for(modes, full, due):
     case = schedule_case(implementations=[CELL], **({"modes": modes} if modes else {}))
     assert [trial.target.mode for trial in plan([case], BOTH, full)] == due
+
+
+def test_a_level_of_compilation_is_tried_where_jit_takes_one():
+    case = schedule_case(implementations=[CELL], modes=["jit", "jit-O1"])
+    plain, level = plan([case], [replace(MINDSPORE, version="2.5.0")])
+    assert plain.skip is None
+    assert level.skip == Skip(
+        Verdict.UNAVAILABLE, "mindspore 2.5.0 has no jit_level of ms.jit, which came with 2.6"
+    )
+    assert [trial.skip for trial in plan([case], [MINDSPORE])] == [None, None]
+
+
+CAPTURABLE = {"optimizer": "Adam capturable", "implementations": [TORCH_STEP]}
+
+
+def test_a_capturable_optimizer_is_tried_on_the_devices_that_have_one_and_not_on_others():
+    environment = replace(TORCH, devices=("cpu", "cuda", "mps", "xpu", "npu"))
+    trials = plan([schedule_case(**CAPTURABLE)], [environment])
+    reasons = {trial.target.device: trial.skip and trial.skip.reason for trial in trials}
+    needs = "a capturable optimizer needs one of cuda, xpu, npu, and this is"
+    assert reasons == {
+        "cpu": f"{needs} cpu",
+        "cuda": None,
+        "mps": f"{needs} mps",
+        "xpu": None,
+        "npu": None,
+    }
+    assert {t.skip.verdict for t in trials if t.skip} == {Verdict.UNSUPPORTED}
+
+
+def test_where_there_is_no_float64_weights_are_float32_and_such_a_rate_is_not_tried():
+    environment = replace(TORCH, devices=("cpu", "cuda", "mps", "npu"))
+    made = {"implementations": [TORCH_STEP], "lr_dtype": "float64"}
+    weights = {
+        trial.target.device: trial.implementation.applied_precision.value
+        for trial in plan([schedule_case(implementations=[TORCH_STEP])], [environment])
+    }
+    assert weights == {"cpu": "float64", "cuda": "float64", "mps": "float32", "npu": "float32"}
+    skipped = {t.target.device for t in plan([schedule_case(**made)], [environment]) if t.skip}
+    assert skipped == {"mps", "npu"}
+
+
+def test_fused_optimizers_are_torchs_and_tried_from_the_version_on_that_has_them_everywhere():
+    case = schedule_case(optimizer="SGD fused", implementations=[TORCH_STEP, CELL])
+    assert [trial.skip and trial.skip.verdict for trial in plan([case], BOTH)] == [
+        None,
+        Verdict.UNSUPPORTED,
+    ]
+    trial, _ = plan([case], [replace(TORCH, version="2.3.1"), MINDSPORE])
+    assert trial.skip == Skip(
+        Verdict.UNAVAILABLE, "SGD fused is tried from torch 2.4 on, and this is 2.3.1"
+    )
+
+
+def test_a_rate_that_is_a_tensor_stays_in_its_type_in_torch_and_is_float32_in_mindspore():
+    apis = [TORCH_STEP, EXPERIMENTAL_EXPONENTIAL, LIST, CELL]
+    for dtype in ("float64", "float32", "float16"):
+        trials = plan([schedule_case(lr_dtype=dtype, implementations=apis)], BOTH)
+        tried = {t.implementation.api: t.implementation.precision for t in trials if not t.skip}
+        mindspore = {EXPERIMENTAL_EXPONENTIAL: "float32", LIST: "float64"}
+        assert tried == {TORCH_STEP: dtype, **(mindspore if dtype != "float16" else {})}
 
 
 def test_how_an_argument_is_checked_is_tried_in_one_mode_even_in_full():

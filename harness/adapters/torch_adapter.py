@@ -127,6 +127,8 @@ class _Training:
         present = [group for group in self.request["groups"] if group["added_at"] == 0]
         self.weights = [self._weight() for _ in present]
         rates = [self.rate(group["base_lr"]) for group in present]
+        if self.request["lr_shared"]:
+            rates = rates[:1] * len(rates)
         self.optimizer = self._optimizer(
             [{"params": [weight], "lr": rate} for weight, rate in zip(self.weights, rates)]
         )
@@ -197,9 +199,9 @@ class _Training:
         return list(self.scheduler.get_last_lr())
 
     def rate(self, rate: float) -> Any:
-        """A rate as the optimizer is given it: a number, or a tensor of the type that was asked."""
-        name = self.request["lr_dtype"]
-        return torch.tensor(rate, dtype=getattr(torch, name)) if name else rate
+        """A rate as the optimizer is given it: a number, or a tensor beside the weights."""
+        name, device = self.request["lr_dtype"], self.request["device"]
+        return torch.tensor(rate, dtype=getattr(torch, name), device=device) if name else rate
 
     def _weight(self) -> Any:
         dtype = getattr(torch, self.request["applied_precision"])
@@ -208,8 +210,10 @@ class _Training:
         return weight
 
     def _optimizer(self, groups: list[dict[str, Any]]) -> Any:
-        make, settings = OPTIMIZERS[self.request["optimizer"]]
-        return make(groups, lr=groups[0]["lr"], **settings)
+        name, _, special = self.request["optimizer"].partition(" ")
+        make, settings = OPTIMIZERS[name]
+        more = {special: True} if special else {}  # fused or capturable
+        return make(groups, lr=groups[0]["lr"], **dict(settings, **more))
 
     def _scheduler(self, more: dict[str, Any]) -> Any:
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.catalogue.call import Call, Training, Unsupported
-from harness.catalogue.model import Implementation, Kind
+from harness.catalogue.model import Implementation, Kind, Precision
 
 _WITHOUT_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
 _TOLD_METRIC_AND_EPOCH = {"torch.optim.lr_scheduler.ReduceLROnPlateau"}
@@ -35,8 +35,12 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
         return Unsupported("steps no optimizer that it would know of")
     if training.reading not in _READ.get((implementation.framework, kind), ("get_last_lr",)):
         return Unsupported(f"has no {training.reading} to read")
-    if training.lr_dtype and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):
-        return Unsupported("takes no rate as a tensor whose type it keeps")
+    if " " in training.optimizer and implementation.framework != "torch":
+        return Unsupported(f"has no optimizer that is {training.optimizer.split()[1]}")
+    if training.lr_dtype:
+        tensor = _unfit_tensor(implementation, training)
+        if tensor:
+            return tensor
     if training.changes and kind is not Kind.SCHEDULER:
         return Unsupported("has no rate that could be set in mid-training")
     if training.resume is not None:
@@ -47,6 +51,19 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
             return Unsupported("is not told the number of the last epoch")
         if (training.resume.into or training.resume.twice) and by == "last_epoch":
             return Unsupported("takes over no state")
+    return None
+
+
+def _unfit_tensor(implementation: Implementation, training: Training) -> Unsupported | None:
+    """Why an optimizer cannot be given its rate, or its rates, as a tensor; or None."""
+    if implementation.framework == "torch":
+        return Unsupported("has no rate that is a Parameter") if training.lr_parameter else None
+    if implementation.kind is Kind.CELL:
+        return Unsupported("is no rate, but works one out")
+    if training.lr_dtype not in {Precision.FLOAT32, Precision.FLOAT64}:
+        return Unsupported("holds its rate in float32, whatever the type of the tensor")
+    if training.lr_shared and implementation.kind is not Kind.SCHEDULER:
+        return Unsupported("has no rate that groups could share")
     return None
 
 
