@@ -358,8 +358,20 @@ class ScheduleCase(CaseBase):
     arguments: dict[Api, dict[Text, Argument]] = Field(
         default={}, description="arguments to replace or add, for single APIs"
     )
-    optimizer: Literal["SGD", "Momentum", "Adam", "AdamW"] = Field(
-        default="SGD", description="the optimizer that consumes the rates"
+    optimizer: Literal[
+        "SGD",
+        "Momentum",
+        "Adam",
+        "AdamW",
+        "SGD fused",
+        "Adam fused",
+        "AdamW fused",
+        "Adam capturable",
+        "AdamW capturable",
+    ] = Field(
+        default="SGD",
+        description="the optimizer that consumes the rates; torch has some of them in one kernel "
+        "(fused), or fit for a captured graph (capturable)",
     )
     stepping: Literal["plain", "epoch"] = Field(
         default="plain", description="step(), or step(epoch) with the count as its argument"
@@ -389,10 +401,19 @@ class ScheduleCase(CaseBase):
         ge=0,
         description="the optimizer's rate before a scheduler is made, if it is not base_lr",
     )
-    lr_dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+    lr_dtype: Literal["float64", "float32", "float16", "bfloat16"] | None = Field(
         default=None,
-        description="the optimizer is given its rate as a tensor of that type, and the rates stay "
-        "in it; by default as a Python number",
+        description="the optimizer is given its rate as a tensor of that type, on the device of "
+        "its weights; torch's rates stay in it, MindSpore's are float32; by default as a number",
+    )
+    lr_shared: bool = Field(
+        default=False,
+        description="all groups are given one and the same tensor, as they are where an "
+        "optimizer's own lr is a tensor; with lr_dtype",
+    )
+    lr_parameter: bool = Field(
+        default=False,
+        description="the tensor is a Parameter, where rates are such (MindSpore); with lr_dtype",
     )
     resume: ResumePoint | None = None
     groups: list[Group] = Field(default=[], description="parameter groups beside the first")
@@ -419,6 +440,8 @@ class ScheduleCase(CaseBase):
             steps_per_epoch=self.steps_per_epoch,
             optimizer=self.optimizer,
             lr_dtype=self.lr_dtype,
+            lr_shared=self.lr_shared,
+            lr_parameter=self.lr_parameter,
             stepping=self.stepping,
             told=() if self.epochs is None else tuple(self.epochs),
             step_replaced=self.step_replaced,
@@ -504,6 +527,7 @@ class ScheduleCase(CaseBase):
         if idle:
             raise ValueError(f"arguments for {min(idle)}, which is not among the implementations")
         self._check_groups()
+        self._check_tensor()
         self._check_metrics()
         self._check_epochs()
         if self.changes and self.stepping == "epoch":
@@ -520,6 +544,15 @@ class ScheduleCase(CaseBase):
             if beyond:
                 raise ValueError(f"expected.values gives step {beyond[0]}, which is not in steps")
         return self
+
+    def _check_tensor(self) -> None:
+        if (self.lr_shared or self.lr_parameter) and not self.lr_dtype:
+            raise ValueError("lr_shared and lr_parameter are about a tensor: give lr_dtype")
+        rates = {schedule.base_lr for schedule in self.schedules}
+        if self.lr_shared and (len(rates) > 1 or not self.groups):
+            raise ValueError("lr_shared is for several groups that begin at the same rate")
+        if self.lr_shared and (self.resume or any(group.added_at for group in self.groups)):
+            raise ValueError("lr_shared goes with neither resume nor added_at")
 
     def _check_epochs(self) -> None:
         if self.epochs is None:

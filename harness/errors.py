@@ -81,6 +81,20 @@ class EnvironmentUnusable(ConformError):
         super().__init__(f"environment {name!r}: {key}: {what}\n    remedy: {remedy}")
 
 
+class DeviceAbsent(ConformError):
+    """A device that was asked for is in no environment: nothing could be run on it."""
+
+    exit_code = 3
+
+    def __init__(self, pattern: str, reasons: Iterable[str]) -> None:
+        listed = "\n".join(f"  {reason}" for reason in reasons)
+        super().__init__(
+            f"no device here fits {pattern!r}, so nothing was run:\n{listed}\n"
+            "remedy: ask for a device that is here, or go where this one is; "
+            "see: conform list targets"
+        )
+
+
 class ScriptUnusable(ConformError):
     """A user's script that is not there, raises, returns the wrong thing, hangs or crashes."""
 

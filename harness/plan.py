@@ -22,16 +22,23 @@ from harness.catalogue import (
     express,
     grouped,
     mappings,
+    mode_absence,
+    on_device,
+    optimizer_absence,
     tensor_rates_absence,
     unfit,
+    unfit_device,
 )
-from harness.errors import NothingSelected, UnknownName
+from harness.errors import DeviceAbsent, NothingSelected, UnknownName
 from harness.verdict import Verdict
 
 TIME_LIMIT = 30.0
 """Seconds that one trial may take, unless the user says otherwise."""
 MAX_DRIVEN = 200_000
 """Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
+
+UNKNOWN = "-"
+"""The device and the mode of a target whose environment could not be started."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,8 @@ class Trial:
 class Selection:
     """What the user asked for; empty means all. Globs match whole names, or a name's last part.
 
+    `devices` are those of targets, such as `cuda`. Signatures are looked at on the first device.
+
     `shard`, such as `1/4`, is a part of the cases as a whole, which `share` takes.
     """
 
@@ -150,6 +159,7 @@ class Selection:
     targets: tuple[str, ...] = ()
     keyword: str = ""
     shard: str = ""
+    devices: tuple[str, ...] = ()
 
     @property
     def is_everything(self) -> bool:
@@ -170,6 +180,21 @@ class Selection:
             if not any(fits(api, pattern) for api in IMPLEMENTATIONS):
                 short = {api.rpartition(".")[2] for api in IMPLEMENTATIONS}
                 raise UnknownName("implementation", pattern, {*IMPLEMENTATIONS, *short})
+
+    def check_devices(self, environments: Sequence[Environment]) -> None:
+        """Refuse devices that no environment has: whoever asks for one relies on its being tried.
+
+        Raises:
+            UnknownName: no framework here has such a device at all.
+            DeviceAbsent: there is one by that name, and not in any environment here.
+        """
+        for pattern in self.devices:
+            if any(fnmatchcase(device, pattern) for e in environments for device in e.devices):
+                continue
+            known = {device for e in environments for device in (*e.devices, *e.absent_devices)}
+            if not any(fnmatchcase(device, pattern) for device in known):
+                raise UnknownName("device", pattern, known)
+            raise DeviceAbsent(pattern, [_lack(pattern, e) for e in environments])
 
     def share(self, cases: Sequence[Case]) -> tuple[Case, ...]:
         """The cases of the shard, in their order; all cases where there is none.
@@ -197,6 +222,7 @@ class Selection:
             (not self.families or any(fnmatchcase(family, glob) for glob in self.families))
             and (not self.implementations or any(fits(api, g) for g in self.implementations))
             and (not self.targets or any(fnmatchcase(str(trial.target), g) for g in self.targets))
+            and (not self.devices or _on(trial.target.device, self.devices))
             and _keyword(self.keyword, f"{trial.id} {' '.join(case.tags)}")
         )
 
@@ -246,8 +272,9 @@ def implementations_of(case: Case) -> list[Implementation]:
         names = [mapping.api for mapping in mappings(family=case.family)]
     found = [IMPLEMENTATIONS[name] for name in names]
     if isinstance(case, ScheduleCase) and case.lr_dtype:
-        # The rate is a tensor, and what is done with it is done in its type.
-        return [replace(each, precision=Precision(case.lr_dtype)) for each in found]
+        # In torch the rate stays a tensor, and what is done with it is done in its type.
+        precision = Precision(case.lr_dtype)
+        return [replace(e, precision=precision) if e.framework == "torch" else e for e in found]
     return found
 
 
@@ -256,7 +283,7 @@ def _targets(
 ) -> list[Target]:
     """Devices × modes; a signature is the same in all of them, so one is enough."""
     if environment.failure:
-        return [Target(environment.name, "-", "-")]
+        return [Target(environment.name, UNKNOWN, UNKNOWN)]
     if isinstance(case, SurfaceCase):
         return [Target(environment.name, environment.devices[0], implementation.modes[0])]
     asked = [mode for mode in implementation.modes if mode in (case.modes or ())]
@@ -275,18 +302,21 @@ def _trial(
     if environment.failure:
         verdict = Verdict.CRASHED if environment.crashed else Verdict.UNAVAILABLE
         return Trial(case, implementation, target, skip=Skip(verdict, environment.failure))
+    implementation = on_device(implementation, target.device)
     if isinstance(case, SurfaceCase):  # which is how it is known that a version lacks an API
         return Trial(case, implementation, target)
-    calls = calls_of(case, implementation)
+    calls = unfit_device(case.training, target.device) or calls_of(case, implementation)
     if isinstance(calls, Unsupported):
         skip = Skip(Verdict.UNSUPPORTED, calls.reason)
         return Trial(case, implementation, target, skip=skip)
-    if case.lr_dtype:
-        lacks = tensor_rates_absence(implementation.framework, environment.version)
-        if lacks:
-            return Trial(case, implementation, target, skip=Skip(Verdict.UNAVAILABLE, lacks))
     needed = [implementation, *_parts([call.arguments for call in calls])]
-    lacks = next(filter(None, (each.absence(environment.version) for each in needed)), "")
+    absences = [each.absence(environment.version) for each in needed]
+    absences += [
+        optimizer_absence(case.training, environment.version),
+        mode_absence(target.mode, environment.version),
+        tensor_rates_absence(case.lr_dtype, implementation.framework, environment.version),
+    ]
+    lacks = next(filter(None, absences), "")
     if lacks:
         return Trial(case, implementation, target, skip=Skip(Verdict.UNAVAILABLE, lacks))
     return Trial(case, implementation, target, calls[0], groups=tuple(calls[1:]))
@@ -339,6 +369,25 @@ def _if_closed(implementation: Implementation, call: Call, need: Training) -> Ca
 def fits(api: str, pattern: str) -> bool:
     """Whether a glob fits an API's name, or its last part."""
     return fnmatchcase(api, pattern) or fnmatchcase(api.rpartition(".")[2], pattern)
+
+
+def _on(device: str, patterns: Sequence[str]) -> bool:
+    """Whether a device was asked for; where an environment has failed, nobody knows its devices."""
+    return device == UNKNOWN or any(fnmatchcase(device, pattern) for pattern in patterns)
+
+
+def _lack(pattern: str, environment: Environment) -> str:
+    """Why `environment` has no device that fits."""
+    if environment.failure:
+        return f"{environment.name}: {environment.failure.strip().splitlines()[-1]}"
+    reasons = [
+        f"no {device}: {reason}"
+        for device, reason in environment.absent_devices.items()
+        if fnmatchcase(device, pattern)
+    ]
+    has = f"has {', '.join(environment.devices)}"
+    why = "; ".join(reasons) or f"{environment.framework} knows none by that name"
+    return f"{environment.name} {environment.version}: {has}; {why}"
 
 
 def _keyword(expression: str, text: str) -> bool:

@@ -25,7 +25,9 @@ def situation(case: Case) -> Iterator[str]:
     if case.reading == "momentum":
         yield "what is looked at is the optimizer's momentum"
     if case.lr_dtype:
-        yield f"the optimizer is given its rate as a tensor of {case.lr_dtype}"
+        kind = "Parameter" if case.lr_parameter else "tensor"
+        shared = ", the same for all groups" if case.lr_shared else ""
+        yield f"the optimizer is given its rate as a {kind} of {case.lr_dtype}{shared}"
     if case.optimizer_lr is not None:
         yield f"the optimizer's rate is {case.optimizer_lr!r} before the scheduler is made"
     for step, rate in sorted(case.changes.items()):

@@ -85,12 +85,14 @@ def run(
     Raises:
         NothingSelected: the selection leaves no trial.
         NothingToRun: no environment could be started.
+        UnknownName, DeviceAbsent: a device that was asked for is not here.
     """
     selection, listener = selection or Selection(), listener or Listener()
     started, clock = datetime.now(UTC), time.perf_counter()
     environments = workers.environments()
     if all(environment.failure for environment in environments):
         raise NothingToRun(why_nothing(environments))
+    selection.check_devices(environments)
     planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
     if not trials:
@@ -163,14 +165,14 @@ def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[
         yield judge.judge(trial, observation)
 
 
-def _turn(trial: Trial) -> tuple[str, bool, int]:
+def _turn(trial: Trial) -> tuple[str, str, bool, int]:
     """When a trial has its turn.
 
-    A framework switches between modes at a cost, so each mode is gone through in one go; and what
-    takes long comes first, so that the processes of a framework end together and the sequences of
+    A framework switches between devices and modes at a cost, so each is gone through in one go; and
+    what takes long comes first, so that the processes of a framework end together and the sequences of
     a long case are soon done with.
     """
-    return trial.target.mode, trial.awaited, -trial.training.updates
+    return trial.target.device, trial.target.mode, trial.awaited, -trial.training.updates
 
 
 def why_nothing(environments: Iterable[Environment]) -> str:

@@ -511,6 +511,8 @@ def request(trial: Trial) -> dict[str, Any]:
         "updates": training.updates,
         "optimizer": trial.optimizer,
         "lr_dtype": training.lr_dtype,
+        "lr_shared": training.lr_shared,
+        "lr_parameter": training.lr_parameter,
         "applies": trial.applies,
         "shows_applied": trial.shows_applied,
         "stepping": training.stepping,

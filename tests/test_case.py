@@ -187,6 +187,45 @@ def test_a_group_of_which_no_schedule_can_be_made_is_refused_by_its_number():
         schedule_case(groups=[good, bad])
 
 
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"lr_shared": True}, "are about a tensor: give lr_dtype"),
+        ({"lr_parameter": True}, "are about a tensor: give lr_dtype"),
+        ({"lr_shared": True, "lr_dtype": "float32"}, "several groups that begin at the same rate"),
+        (
+            {
+                "lr_shared": True,
+                "lr_dtype": "float32",
+                "groups": [{"schedule": {"base_lr": 0.25}}],
+            },
+            "several groups that begin at the same rate",
+        ),
+        (
+            {
+                "lr_shared": True,
+                "lr_dtype": "float32",
+                "groups": [{"schedule": {}, "added_at": 2}],
+            },
+            "goes with neither resume nor added_at",
+        ),
+    ],
+)
+def test_one_tensor_for_all_groups_is_for_groups_that_can_share_it(fields, fault):
+    with pytest.raises(ValidationError, match=fault):
+        schedule_case(**fields)
+
+
+def test_a_training_knows_that_its_rate_is_a_tensor_and_whose():
+    case = schedule_case(lr_dtype="float64", lr_shared=True, groups=[{"schedule": {}}])
+    training = case.training
+    assert (training.lr_dtype, training.lr_shared, training.lr_parameter) == (
+        "float64",
+        True,
+        False,
+    )
+
+
 def test_a_rate_set_from_outside_is_the_reference_and_what_follows_is_made_from_it():
     case = schedule_case(changes={2: 1.0})
     assert case.training.changes == {2: 1.0}

@@ -292,10 +292,32 @@ class TestWithRealFrameworks:
         assert "mindspore 2" in done.stdout
         assert "PROBLEM" not in done.stdout
 
+    def test_a_device_is_selected_and_one_that_is_not_here_exits_3_with_the_reasons(self, tmp_path):
+        path = written(tmp_path, GOOD)
+        done = conform("run", path, "--device", "cpu", "--report", tmp_path / "out")
+        assert done.returncode == 0, done.stdout + done.stderr
+        report = json.loads((tmp_path / "out/report.json").read_text())
+        assert report["selection"] == {"devices": ["cpu"]}
+        assert {trial["device"] for trial in report["trials"]} == {"cpu"}
+        # The last of the devices that torch is asked about is on no machine that runs this.
+        done = conform("run", path, "--device", "npu", "--report", tmp_path / "none")
+        assert done.returncode == 3
+        assert "no device here fits 'npu'" in done.stderr
+        assert "no npu: ModuleNotFoundError: No module named 'torch_npu'" in done.stderr
+        assert "mindspore knows none by that name" in done.stderr
+        assert not (tmp_path / "none" / "report.json").exists()
+        done = conform("run", path, "--device", "ascnd", "--report", tmp_path / "none")
+        assert (done.returncode, "did you mean 'ascend'" in done.stderr) == (2, True)
+
     def test_list_targets_as_json(self):
         rows = json.loads(conform("list", "targets", "--json").stdout)
         available = {row["target"] for row in rows if row["status"] == "available"}
         assert {"torch/cpu/eager", "mindspore/cpu/pynative", "mindspore/cpu/graph"} <= available
+        devices = {row["target"].split("/")[1] for row in rows}
+        assert devices == {"cpu", "cuda", "mps", "xpu", "npu", "gpu", "ascend"}
+        absent = [row["status"] for row in rows if row["target"].endswith("/-")]
+        assert all(status.startswith("unavailable: ") for status in absent)
+        assert not any(status == "unavailable: " for status in absent)
 
 
 def _running(path: Path, report: Path) -> subprocess.Popen[str]:

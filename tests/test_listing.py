@@ -70,7 +70,7 @@ def test_every_implementation_is_listed_with_its_mappings_and_is_json():
     assert (cell["framework"], cell["kind"], cell["form"]) == ("mindspore", "cell", "closed")
     assert (cell["precision"], cell["modes"]) == (
         "float32",
-        ["pynative", "graph", "jit", "vector"],
+        ["pynative", "graph", "jit", "jit-O1", "vector"],
     )
     parameters = cell["families"]["exponential"]["parameters"]
     assert parameters["learning_rate"] == "base_lr"
@@ -112,10 +112,12 @@ def test_targets_are_listed_with_what_is_absent_and_why(monkeypatch):
         ("mindspore/cpu/pynative", "mindspore", "2.10.0", "available"),
         ("mindspore/cpu/graph", "mindspore", "2.10.0", "available"),
         ("mindspore/cpu/jit", "mindspore", "2.10.0", "available"),
+        ("mindspore/cpu/jit-O1", "mindspore", "2.10.0", "available"),
         ("mindspore/cpu/vector", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/pynative", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/graph", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/jit", "mindspore", "2.10.0", "available"),
+        ("mindspore/gpu/jit-O1", "mindspore", "2.10.0", "available"),
         ("mindspore/gpu/vector", "mindspore", "2.10.0", "available"),
         ("mindspore-2.0/-/-", "mindspore-2.0", "", "unavailable: ImportError: no"),
     ]

@@ -18,7 +18,7 @@ from making import (
 )
 
 from harness.catalogue import IMPLEMENTATIONS, Call, Training, mappings
-from harness.errors import ConformError, UnknownName
+from harness.errors import ConformError, DeviceAbsent, UnknownName
 from harness.plan import (
     MAX_DRIVEN,
     Environment,
@@ -32,6 +32,7 @@ from harness.plan import (
 from harness.verdict import Verdict
 
 BOTH = (TORCH, MINDSPORE)
+EVERY_MODE = ["pynative", "graph", "jit", "jit-O1", "vector"]
 
 
 def ids(trials):
@@ -71,16 +72,77 @@ def test_a_case_is_tried_on_the_implementations_that_it_names_each_once():
     ("modes", "full", "due"),
     [
         pytest.param(None, False, ["pynative"], id="the first"),
-        pytest.param(None, True, ["pynative", "graph", "jit", "vector"], id="in full, all"),
+        pytest.param(None, True, EVERY_MODE, id="in full, all"),
         pytest.param(["graph", "vector"], False, ["graph", "vector"], id="those asked for"),
         pytest.param(["vector", "graph"], False, ["graph", "vector"], id="in the API's order"),
-        pytest.param(["graph"], True, ["pynative", "graph", "jit", "vector"], id="in full, anyway"),
+        pytest.param(["graph"], True, EVERY_MODE, id="in full, anyway"),
         pytest.param(["eager"], False, ["pynative"], id="none of them is the API's"),
     ],
 )
 def test_a_case_runs_in_the_first_mode_of_an_api_unless_others_are_asked_for(modes, full, due):
     case = schedule_case(implementations=[CELL], **({"modes": modes} if modes else {}))
     assert [trial.target.mode for trial in plan([case], BOTH, full)] == due
+
+
+def test_a_level_of_compilation_is_tried_where_jit_takes_one():
+    case = schedule_case(implementations=[CELL], modes=["jit", "jit-O1"])
+    plain, level = plan([case], [replace(MINDSPORE, version="2.5.0")])
+    assert plain.skip is None
+    assert level.skip == Skip(
+        Verdict.UNAVAILABLE, "mindspore 2.5.0 has no jit_level of ms.jit, which came with 2.6"
+    )
+    assert [trial.skip for trial in plan([case], [MINDSPORE])] == [None, None]
+
+
+CAPTURABLE = {"optimizer": "Adam capturable", "implementations": [TORCH_STEP]}
+
+
+def test_a_capturable_optimizer_is_tried_on_the_devices_that_have_one_and_not_on_others():
+    environment = replace(TORCH, devices=("cpu", "cuda", "mps", "xpu", "npu"))
+    trials = plan([schedule_case(**CAPTURABLE)], [environment])
+    reasons = {trial.target.device: trial.skip and trial.skip.reason for trial in trials}
+    needs = "a capturable optimizer needs one of cuda, xpu, npu, and this is"
+    assert reasons == {
+        "cpu": f"{needs} cpu",
+        "cuda": None,
+        "mps": f"{needs} mps",
+        "xpu": None,
+        "npu": None,
+    }
+    assert {t.skip.verdict for t in trials if t.skip} == {Verdict.UNSUPPORTED}
+
+
+def test_where_there_is_no_float64_weights_are_float32_and_such_a_rate_is_not_tried():
+    environment = replace(TORCH, devices=("cpu", "cuda", "mps", "npu"))
+    made = {"implementations": [TORCH_STEP], "lr_dtype": "float64"}
+    weights = {
+        trial.target.device: trial.implementation.applied_precision.value
+        for trial in plan([schedule_case(implementations=[TORCH_STEP])], [environment])
+    }
+    assert weights == {"cpu": "float64", "cuda": "float64", "mps": "float32", "npu": "float32"}
+    skipped = {t.target.device for t in plan([schedule_case(**made)], [environment]) if t.skip}
+    assert skipped == {"mps", "npu"}
+
+
+def test_fused_optimizers_are_torchs_and_tried_from_the_version_on_that_has_them_everywhere():
+    case = schedule_case(optimizer="SGD fused", implementations=[TORCH_STEP, CELL])
+    assert [trial.skip and trial.skip.verdict for trial in plan([case], BOTH)] == [
+        None,
+        Verdict.UNSUPPORTED,
+    ]
+    trial, _ = plan([case], [replace(TORCH, version="2.3.1"), MINDSPORE])
+    assert trial.skip == Skip(
+        Verdict.UNAVAILABLE, "SGD fused is tried from torch 2.4 on, and this is 2.3.1"
+    )
+
+
+def test_a_rate_that_is_a_tensor_stays_in_its_type_in_torch_and_is_float32_in_mindspore():
+    apis = [TORCH_STEP, EXPERIMENTAL_EXPONENTIAL, LIST, CELL]
+    for dtype in ("float64", "float32", "float16"):
+        trials = plan([schedule_case(lr_dtype=dtype, implementations=apis)], BOTH)
+        tried = {t.implementation.api: t.implementation.precision for t in trials if not t.skip}
+        mindspore = {EXPERIMENTAL_EXPONENTIAL: "float32", LIST: "float64"}
+        assert tried == {TORCH_STEP: dtype, **(mindspore if dtype != "float16" else {})}
 
 
 def test_how_an_argument_is_checked_is_tried_in_one_mode_even_in_full():
@@ -261,6 +323,55 @@ def test_targets_are_chosen_by_glob(patterns, targets):
 def test_keywords_are_words_joined_by_and_or_and_not(keyword, fits):
     everything = trials_of_several_cases()
     assert wanted(keyword=keyword) == [t for t in everything if fits(t.id.lower(), t.case.tags)]
+
+
+WITH_CUDA = replace(TORCH, devices=("cpu", "cuda"), absent_devices={"mps": "not built for it"})
+WITHOUT_GPU = replace(MINDSPORE, absent_devices={"gpu": "hal says no", "ascend": "hal says no"})
+GONE = Environment("mindspore-2.0", "mindspore", failure="Traceback\nImportError: no mindspore\n")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "targets"),
+    [
+        (("cuda",), {"torch/cuda/eager"}),
+        (("c*",), {"torch/cpu/eager", "torch/cuda/eager", "mindspore/cpu/pynative"}),
+        (("cuda", "cpu"), {"torch/cpu/eager", "torch/cuda/eager", "mindspore/cpu/pynative"}),
+        (("gpu",), set()),
+        (("ud",), set()),
+    ],
+)
+def test_devices_are_chosen_by_glob(patterns, targets):
+    trials = plan([schedule_case()], [WITH_CUDA, WITHOUT_GPU])
+    selection = Selection(devices=patterns)
+    assert {str(trial.target) for trial in trials if selection.wants(trial)} == targets
+    assert not selection.is_everything
+
+
+def test_what_could_not_be_started_is_said_whichever_device_is_asked_for():
+    trials = plan([schedule_case()], [TORCH, GONE])
+    left = [trial for trial in trials if Selection(devices=("cpu",)).wants(trial)]
+    assert {trial.skip.verdict for trial in left if trial.skip} == {Verdict.UNAVAILABLE}
+    assert left == trials
+
+
+def test_a_device_that_is_in_no_environment_is_refused_with_what_each_has_and_why():
+    environments = [WITH_CUDA, WITHOUT_GPU, GONE]
+    Selection(devices=("cuda", "cpu", "*")).check_devices(environments)
+    with pytest.raises(DeviceAbsent) as refusal:
+        Selection(devices=("cuda", "asc*")).check_devices(environments)
+    assert refusal.value.exit_code == 3
+    assert str(refusal.value).splitlines()[:4] == [
+        "no device here fits 'asc*', so nothing was run:",
+        "  torch 2.13.0: has cpu, cuda; torch knows none by that name",
+        "  mindspore 2.10.0: has cpu; no ascend: hal says no",
+        "  mindspore-2.0: ImportError: no mindspore",
+    ]
+
+
+def test_a_device_that_nobody_has_heard_of_is_a_wrong_name():
+    with pytest.raises(UnknownName, match="no device fits 'cudda'; did you mean 'cuda'") as refusal:
+        Selection(devices=("cudda",)).check_devices([WITH_CUDA, WITHOUT_GPU])
+    assert refusal.value.exit_code == 2
 
 
 def test_all_that_is_asked_for_has_to_fit():

@@ -30,6 +30,7 @@ def features(trial):
     found = {
         "mode": trial.target.mode,
         "optimizer": trial.optimizer,
+        "rate": (training.lr_dtype, training.lr_shared, training.lr_parameter),
         "stepping": training.stepping,
         "told": bool(training.told),
         "step replaced": training.step_replaced,

@@ -11,7 +11,7 @@ from junitparser import JUnitXml
 from test_workers import cases, spec
 
 from harness import suite
-from harness.errors import NothingSelected, NothingToRun
+from harness.errors import DeviceAbsent, NothingSelected, NothingToRun
 from harness.load import Loaded
 from harness.plan import Selection
 from harness.report import FILES, write
@@ -109,6 +109,14 @@ def test_fail_fast_leaves_the_rest_out_and_says_so():
 def test_a_selection_that_leaves_nothing_is_an_error():
     with Workers([spec()]) as workers, pytest.raises(NothingSelected, match="no trial"):
         suite.run(Loaded(tuple(cases("exact")), ()), workers, Selection(keyword="nothing"))
+
+
+def test_a_selected_device_is_in_the_report_and_one_that_is_not_here_stops_the_run():
+    with Workers([spec()]) as workers:
+        run = suite.run(Loaded(tuple(cases("exact")), ()), workers, Selection(devices=("cpu",)))
+        with pytest.raises(DeviceAbsent, match="has cpu; no cuda: a fake has none"):
+            suite.run(Loaded(tuple(cases("exact")), ()), workers, Selection(devices=("cuda",)))
+    assert from_run(run).selection == {"devices": ("cpu",)}
 
 
 def test_without_any_framework_there_is_nothing_to_run():

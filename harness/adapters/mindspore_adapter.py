@@ -233,20 +233,27 @@ class _Training:
 
     def begin(self) -> None:
         present = [group for group in self.request["groups"] if group["added_at"] == 0]
-        self._make([{"lr": group["base_lr"]} for group in present], {})
+        rates = [_rate(group["base_lr"], self.request) for group in present]
+        if self.request["lr_shared"]:
+            rates = rates[:1] * len(rates)
+        self._make([{"lr": rate} for rate in rates], {})
 
     def join(self, update: int) -> None:
         for group in self.request["groups"]:
             if update and group["added_at"] == update:
                 self.weights.append(_weight(self.request, len(self.weights)))
-                added = {"params": [self.weights[-1]], "lr": group["base_lr"]}
+                rate = _rate(group["base_lr"], self.request)
+                added = {"params": [self.weights[-1]], "lr": rate}
                 self.optimizer.add_param_group(added)
                 self.step = _stepped(self.optimizer, self.weights, self.request["mode"])
 
     def resume(self) -> None:
         """Go on with new objects; there is no state_dict, only the number of the last epoch."""
         kept = [
-            {"lr": float(group["lr"].asnumpy()), "initial_lr": group["initial_lr"]}
+            {
+                "lr": _rate(float(group["lr"].asnumpy()), self.request),
+                "initial_lr": group["initial_lr"],
+            }
             for group in self.optimizer.param_groups
         ]
         done = int(self.scheduler.last_epoch.asnumpy())
@@ -300,7 +307,7 @@ def _list(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
         extra = list(rates[request["updates"] :])
         suffix = " %d" % number if number else ""
         report("reported" + suffix, np.array([rates[step] for step in wanted] + extra))
-    _look_up(made, request, report)
+    _look_up([_rate(rates, request) for rates in made], request, report)
 
 
 def _cell(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
@@ -366,12 +373,16 @@ def _optimizer(schedules: list[Any], request: dict[str, Any]) -> tuple[Any, list
 
 
 def _stepped(optimizer: Any, weights: list[Any], mode: str) -> Callable[[], Any]:
-    """One update with gradients of 1, as a call of the optimizer or inside a jitted function."""
+    """One update with gradients of 1, as a call of the optimizer or inside a jitted function.
+
+    `jit-O1` names the level of compilation; `jit` leaves it to MindSpore.
+    """
     gradients = tuple(Tensor(np.ones(1, dtype=np.float32)) for _ in weights)
-    if mode != "jit":
+    jit, _, level = mode.partition("-")
+    if jit != "jit":
         return lambda: optimizer(gradients)
 
-    @ms.jit
+    @(ms.jit(jit_level=level) if level else ms.jit)
     def jitted(given: Any) -> Any:
         return optimizer(given)
 
@@ -421,7 +432,9 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
     metrics, seen, net = iter(request["metrics"]), _Seen(request), Net()
     name, settings = OPTIMIZERS[request["optimizer"]]
     optimizer = getattr(nn, name)(
-        net.trainable_params(), learning_rate=request["groups"][0]["base_lr"], **settings
+        net.trainable_params(),
+        learning_rate=_rate(request["groups"][0]["base_lr"], request),
+        **settings,
     )
     rows = np.ones(length, dtype=np.float32)
     data = dataset.NumpySlicesDataset(rows, ["x"], shuffle=False, num_parallel_workers=1)
@@ -476,6 +489,14 @@ def _argument(value: Any, optimizer: Any) -> Any:
 def _weight(request: dict[str, Any], number: int) -> Any:
     zeros = np.zeros(1, dtype=request["applied_precision"])
     return Parameter(Tensor(zeros), name="weight_%d" % number)
+
+
+def _rate(rate: Any, request: dict[str, Any]) -> Any:
+    """A rate, or the rates of all steps, as an optimizer is given them: numbers, or a tensor."""
+    if not request["lr_dtype"]:
+        return rate
+    tensor = Tensor(np.array(rate, dtype=request["lr_dtype"]))
+    return Parameter(tensor, name="given_rate") if request["lr_parameter"] else tensor
 
 
 def _rates_of(weights: list[Any], optimizer: str, done: int) -> list[Any]:

@@ -43,16 +43,14 @@ def describe() -> dict[str, Any]:
     present = ["cpu"]
     absent = {}
     for name in ("cuda", "mps", "xpu", "npu"):
-        backend = getattr(torch, name, None) or getattr(torch.backends, name, None)
         try:
-            if backend is None:
-                absent[name] = "this torch has no such backend"
-            elif backend.is_available():
-                present.append(name)
-            else:
-                absent[name] = "torch.%s.is_available() is False" % name
+            reason = _absence(name)
         except Exception as error:
-            absent[name] = "%s: %s" % (type(error).__name__, error)
+            reason = "%s: %s" % (type(error).__name__, error)
+        if reason:
+            absent[name] = reason
+        else:
+            present.append(name)
     return {
         "framework": "torch",
         "version": str(torch.__version__),
@@ -60,6 +58,18 @@ def describe() -> dict[str, Any]:
         "devices": present,
         "absent_devices": absent,
     }
+
+
+def _absence(device: str) -> str:
+    """Why a device cannot be used; nothing where it can."""
+    if device == "npu" and not hasattr(torch, "npu"):
+        importlib.import_module("torch_npu")  # which gives torch that backend
+    backend = getattr(torch, device, None)
+    if not hasattr(backend, "is_available"):  # as torch.mps of earlier versions
+        backend = getattr(torch.backends, device, None)
+    if backend is None:
+        return "this torch has no such backend"
+    return "" if backend.is_available() else "torch.%s.is_available() is False" % device
 
 
 def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
@@ -117,6 +127,8 @@ class _Training:
         present = [group for group in self.request["groups"] if group["added_at"] == 0]
         self.weights = [self._weight() for _ in present]
         rates = [self.rate(group["base_lr"]) for group in present]
+        if self.request["lr_shared"]:
+            rates = rates[:1] * len(rates)
         self.optimizer = self._optimizer(
             [{"params": [weight], "lr": rate} for weight, rate in zip(self.weights, rates)]
         )
@@ -187,9 +199,9 @@ class _Training:
         return list(self.scheduler.get_last_lr())
 
     def rate(self, rate: float) -> Any:
-        """A rate as the optimizer is given it: a number, or a tensor of the type that was asked."""
-        name = self.request["lr_dtype"]
-        return torch.tensor(rate, dtype=getattr(torch, name)) if name else rate
+        """A rate as the optimizer is given it: a number, or a tensor beside the weights."""
+        name, device = self.request["lr_dtype"], self.request["device"]
+        return torch.tensor(rate, dtype=getattr(torch, name), device=device) if name else rate
 
     def _weight(self) -> Any:
         dtype = getattr(torch, self.request["applied_precision"])
@@ -198,8 +210,10 @@ class _Training:
         return weight
 
     def _optimizer(self, groups: list[dict[str, Any]]) -> Any:
-        make, settings = OPTIMIZERS[self.request["optimizer"]]
-        return make(groups, lr=groups[0]["lr"], **settings)
+        name, _, special = self.request["optimizer"].partition(" ")
+        make, settings = OPTIMIZERS[name]
+        more = {special: True} if special else {}  # fused or capturable
+        return make(groups, lr=groups[0]["lr"], **dict(settings, **more))
 
     def _scheduler(self, more: dict[str, Any]) -> Any:
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)

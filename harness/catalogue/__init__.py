@@ -7,6 +7,7 @@ terms into the call of one API.
 from __future__ import annotations
 
 from harness.catalogue.call import COUNTING, OTHER_OPTIMIZERS, Made, Named, Other, Resume
+from harness.catalogue.devices import mode_absence, on_device, optimizer_absence, unfit_device
 from harness.catalogue.facts import BASES, IMPLEMENTATIONS
 from harness.catalogue.mapping import Call, Mapping, Training, Unsupported, express, mappings
 from harness.catalogue.model import Form, Implementation, Kind, Precision
@@ -32,6 +33,10 @@ __all__ = [
     "express",
     "grouped",
     "mappings",
+    "mode_absence",
+    "on_device",
+    "optimizer_absence",
     "tensor_rates_absence",
     "unfit",
+    "unfit_device",
 ]

@@ -30,8 +30,11 @@ class Training:
     Attributes:
         updates: how many it makes.
         steps_per_epoch: how many of them make an epoch.
-        optimizer: which one, by the name that both frameworks have for it.
+        optimizer: which one, by the name that both frameworks have for it; `fused` or `capturable`
+            after it are torch's.
         lr_dtype: the type of the tensor that the optimizer is given as its rate; None for a number.
+        lr_shared: whether all groups are given one and the same tensor.
+        lr_parameter: whether the tensor is a Parameter.
         stepping: `plain`, or `epoch` where `step(epoch)` is told the count.
         told: what step(epoch) is told after each update, None for nothing; empty for `stepping`.
         step_replaced: whether somebody puts another function in the place of optimizer.step.
@@ -44,6 +47,8 @@ class Training:
     steps_per_epoch: int
     optimizer: str = "SGD"
     lr_dtype: str | None = None
+    lr_shared: bool = False
+    lr_parameter: bool = False
     stepping: str = "plain"
     told: tuple[float | None, ...] = ()
     step_replaced: bool = False

@@ -57,14 +57,14 @@ def _mindspore(
 
 
 def _list(name: str, formula: str) -> Implementation:
-    modes = ("pynative", "graph", "jit")
+    modes = ("pynative", "graph", "jit", "jit-O1")
     return _mindspore(
         "mindspore.nn", name, Kind.LIST, Form.CLOSED, Precision.FLOAT64, formula, modes
     )
 
 
 def _cell(name: str, formula: str) -> Implementation:
-    modes = ("pynative", "graph", "jit", "vector")
+    modes = ("pynative", "graph", "jit", "jit-O1", "vector")
     return _mindspore(
         "mindspore.nn", name, Kind.CELL, Form.CLOSED, Precision.FLOAT32, formula, modes
     )
@@ -78,7 +78,7 @@ def _experimental(name: str, formula: str, form: Form = Form.RECURSIVE) -> Imple
         form,
         Precision.FLOAT32,
         formula,
-        ("pynative", "graph", "jit"),
+        ("pynative", "graph", "jit", "jit-O1"),
     )
     return replace(made, since="2.1")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.catalogue.call import Call, Training, Unsupported
-from harness.catalogue.model import Implementation, Kind
+from harness.catalogue.model import Implementation, Kind, Precision
 from harness.versions import within
 
 _WITHOUT_EPOCH = {"SequentialLR", "ChainedScheduler", "ReduceLROnPlateau"}
@@ -29,9 +29,9 @@ _TENSOR_RATES = "2.1"
 """The version of torch from which on its documentation lets a rate be a tensor."""
 
 
-def tensor_rates_absence(framework: str, version: str) -> str:
+def tensor_rates_absence(lr_dtype: str | None, framework: str, version: str) -> str:
     """Why rates are no tensors in a version of a framework, or nothing where they may be."""
-    early = framework == "torch" and within(version, f"<{_TENSOR_RATES}")
+    early = lr_dtype and framework == "torch" and within(version, f"<{_TENSOR_RATES}")
     return (
         f"torch {version} has no rates as tensors, which came with {_TENSOR_RATES}" if early else ""
     )
@@ -48,8 +48,12 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
         return Unsupported("steps no optimizer that it would know of")
     if training.reading not in _READ.get((implementation.framework, kind), ("get_last_lr",)):
         return Unsupported(f"has no {training.reading} to read")
-    if training.lr_dtype and (implementation.framework, kind) != ("torch", Kind.SCHEDULER):
-        return Unsupported("takes no rate as a tensor whose type it keeps")
+    if " " in training.optimizer and implementation.framework != "torch":
+        return Unsupported(f"has no optimizer that is {training.optimizer.split()[1]}")
+    if training.lr_dtype:
+        tensor = _unfit_tensor(implementation, training)
+        if tensor:
+            return tensor
     if training.changes and kind is not Kind.SCHEDULER:
         return Unsupported("has no rate that could be set in mid-training")
     if training.resume is not None:
@@ -60,6 +64,19 @@ def unfit(implementation: Implementation, training: Training) -> Unsupported | N
             return Unsupported("is not told the number of the last epoch")
         if (training.resume.into or training.resume.twice) and by == "last_epoch":
             return Unsupported("takes over no state")
+    return None
+
+
+def _unfit_tensor(implementation: Implementation, training: Training) -> Unsupported | None:
+    """Why an optimizer cannot be given its rate, or its rates, as a tensor; or None."""
+    if implementation.framework == "torch":
+        return Unsupported("has no rate that is a Parameter") if training.lr_parameter else None
+    if implementation.kind is Kind.CELL:
+        return Unsupported("is no rate, but works one out")
+    if training.lr_dtype not in {Precision.FLOAT32, Precision.FLOAT64}:
+        return Unsupported("holds its rate in float32, whatever the type of the tensor")
+    if training.lr_shared and implementation.kind is not Kind.SCHEDULER:
+        return Unsupported("has no rate that groups could share")
     return None
 
 

@@ -28,7 +28,7 @@ Exit codes:
   0    all as expected
   1    something diverges, is stale, crashed or timed out
   2    wrong usage, or a case file that cannot be used
-  3    nothing could be run: no framework found
+  3    nothing could be run: no framework found, or not the device
   70   a fault of the suite itself
   130  interrupted; the report before is left as it was"""
 

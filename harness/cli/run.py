@@ -40,6 +40,14 @@ def _shard(_context: click.Context, _option: click.Parameter, value: str) -> str
     "--target", "targets", multiple=True, help="Only this target, such as 'mindspore/*/graph'."
 )
 @click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Only on this device (glob), such as cuda or ascend; those that are here, and why others "
+    "are not: conform list targets.",
+)
+@click.option(
     "--environment",
     "names",
     multiple=True,
@@ -75,6 +83,7 @@ def run(
     families: tuple[str, ...],
     implementations: tuple[str, ...],
     targets: tuple[str, ...],
+    devices: tuple[str, ...],
     names: tuple[str, ...],
     file: Path | None,
     keyword: str,
@@ -95,7 +104,7 @@ def run(
 
     folder = report or REPORTS / "latest"
     reporting.ensure_writable(folder)
-    selection = Selection(families, implementations, targets, keyword, shard)
+    selection = Selection(families, implementations, targets, keyword, shard, devices)
     specs = select(names, load_environments(file) if names else ())
     out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
     progress, gathering = console.Progressing(out, err), Gathering()

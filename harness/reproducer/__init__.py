@@ -69,7 +69,9 @@ def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
     implementation, training = trial.implementation, trial.training
     joins = [0, *(group.added_at for group in case.groups)]
     groups = list(zip((call, *trial.groups), joins, strict=True))
-    optimizer, settings = _OPTIMIZERS[_place(implementation)][trial.optimizer]
+    name, _, special = trial.optimizer.partition(" ")
+    optimizer, settings = _OPTIMIZERS[_place(implementation)][name]
+    settings += f", {special}=True" if special else ""
     by = training.resume.by if training.resume else ""
     into = training.resume.into if training.resume else {}
     more = ["**more"] if by == "last_epoch" else []
@@ -88,15 +90,36 @@ def _context(trial: Trial, case: ScheduleCase, call: Call) -> dict[str, Any]:
         "joining": [(each.base_lr, joined) for each, joined in groups if joined],
         "by": by,
         "into": ", ".join(f"{name}={source(value)}" for name, value in into.items()),
-        "rate": lambda rate: (
-            f"torch.tensor({rate}, dtype=torch.{training.lr_dtype})" if training.lr_dtype else rate
-        ),
+        "rate": lambda rate: _rate(trial, rate),
         "optimizer": optimizer,
         "settings": settings,
         "device": f'"{trial.target.device}"',
+        "jit_level": _jit_level(trial.target.mode),
         "epochs": -(-training.updates // training.steps_per_epoch),
         "stepped": _stepped(trial, call),
     }
+
+
+def _rate(trial: Trial, rate: Any) -> Any:
+    """A rate, or Python source of one, as the optimizer is given it: itself, or a tensor."""
+    training = trial.training
+    if not training.lr_dtype:
+        return rate
+    if trial.implementation.framework == "torch":
+        device = trial.target.device
+        return f'torch.tensor({rate}, dtype=torch.{training.lr_dtype}, device="{device}")'
+    tensor = f"Tensor(np.array({rate}, np.{training.lr_dtype}))"
+    return f'Parameter({tensor}, name="given_rate")' if training.lr_parameter else tensor
+
+
+def _jit_level(mode: str) -> str:
+    """What follows `ms.jit` in a mode.
+
+    >>> _jit_level("jit-O1"), _jit_level("jit")
+    ('(jit_level="O1")', '')
+    """
+    level = mode.partition("-")[2]
+    return f'(jit_level="{level}")' if level else ""
 
 
 def _place(implementation: Implementation) -> str:

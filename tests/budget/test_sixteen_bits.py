@@ -66,8 +66,8 @@ def test_a_budget_that_is_infinite_stays_so_whoever_looks():
         assert np.isinf(seen(error, rates, Precision.FLOAT32, stored)).all()
 
 
-@pytest.mark.parametrize("precision", [*HALVES, Precision.FLOAT32])
-def test_a_case_with_a_tensor_is_for_torchs_schedulers_and_in_its_precision(precision):
+@pytest.mark.parametrize("precision", HALVES)
+def test_a_case_with_a_tensor_of_16_bits_is_for_torchs_schedulers_and_in_its_precision(precision):
     case = schedule_case(lr_dtype=precision.value)
     able = [i for i in implementations_of(case) if not isinstance(calls_of(case, i), Unsupported)]
     assert able
