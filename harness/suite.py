@@ -168,9 +168,9 @@ def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[
 def _turn(trial: Trial) -> tuple[str, str, bool, int]:
     """When a trial has its turn.
 
-    A framework switches between devices and modes at a cost, so each is gone through in one go; and
-    what takes long comes first, so that the processes of a framework end together and the sequences of
-    a long case are soon done with.
+    A framework switches between devices and modes at a cost, so each is gone through in one go;
+    and what takes long comes first, so that the processes of a framework end together and the
+    sequences of a long case are soon done with.
     """
     return trial.target.device, trial.target.mode, trial.awaited, -trial.training.updates
 
