@@ -27,8 +27,9 @@ import numpy as np
 from harness.adapters import ADAPTERS, worker as worker_module
 from harness.case import ScheduleCase
 from harness.catalogue import Made, Named, Other
+from harness.limits import TIME_LIMIT
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import TIME_LIMIT, Environment, Trial
+from harness.plan import Environment, Trial
 
 IN_FLIGHT = 4
 """Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""

@@ -17,7 +17,7 @@ from harness.cli.common import (
     report_folder,
     with_changes,
 )
-from harness.plan import TIME_LIMIT, Selection
+from harness.limits import TIME_LIMIT
 from harness.project import CASES, REPORTS
 
 
@@ -74,9 +74,10 @@ def run(
 ) -> None:
     """Run the cases below each PATH (by default the suite's own) and write a report."""
     # The harness is imported where it is needed, so that the other commands answer at once.
-    from harness import console, report as reporting, suite
+    from harness import console, durations, report as reporting, suite
     from harness.gate import telling
     from harness.load import Loaded
+    from harness.plan import Selection
     from harness.report.model import from_run
     from harness.workers import Workers, default_environments
 
@@ -90,7 +91,8 @@ def run(
         with progress, Workers(default_environments(), time_limit) as workers:
             loaded = load_cases(paths)
             selection.check(loaded.cases)
-            part = Loaded(selection.share(loaded.cases), loaded.known_divergences)
+            mine = selection.share(loaded.cases, durations.read(REPORTS / durations.NAME))
+            part = Loaded(mine, loaded.known_divergences)
             result = suite.run(part, workers, selection, progress.listener, fail_fast, full)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
