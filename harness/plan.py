@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from harness.case import Case, ScheduleCase, SurfaceCase
 from harness.catalogue import (
@@ -143,6 +144,11 @@ class Selection:
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
         return self == Selection()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was asked for, without what was not."""
+        return {name: value for name, value in vars(self).items() if value}
 
     def check(self, cases: Sequence[Case]) -> None:
         """Refuse names that fit nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -73,8 +73,11 @@ def run(
     listener: Listener | None = None,
     fail_fast: bool = False,
     full: bool = False,
+    only: Collection[str] | None = None,
 ) -> Run:
     """Run every selected trial of the loaded cases in workers that have been started.
+
+    Where `only` is given, ids of trials, the others are left out.
 
     Raises:
         NothingSelected: the selection leaves no trial.
@@ -87,6 +90,8 @@ def run(
         raise NothingToRun(why_nothing(environments))
     planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
+    if only is not None:
+        trials = [trial for trial in trials if trial.id in only]
     if not trials:
         raise NothingSelected(
             "the selection leaves no trial; see: conform list cases, conform list targets"

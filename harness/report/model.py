@@ -203,6 +203,10 @@ class TrialEntry(Model):
     seconds: float
     known_divergence: str | None
     command: str = Field(description="what shows this trial in full")
+    taken_from: str | None = Field(
+        default=None,
+        description="when the run started that this trial was run in; null where it is this one",
+    )
 
 
 class AgreementEntry(Model):
@@ -289,10 +293,18 @@ class ChangesEntry(Model):
     changes: list[ChangeEntry]
 
 
+class TakenEntry(Model):
+    """What was not run again, since nothing that it depends on has changed."""
+
+    trials: int = Field(description="how many trials were taken from the report before")
+    report: str = Field(description="the report before, as a file")
+    started: str = Field(description="when its run started")
+
+
 class Report(Model):
     """A whole run."""
 
-    format: Literal["2.1"] = "2.1"
+    format: Literal["2.2"] = "2.2"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
@@ -314,6 +326,7 @@ class Report(Model):
     changes: ChangesEntry | None = Field(
         default=None, description="null where there is no baseline, or only a part was run"
     )
+    taken: TakenEntry | None = Field(default=None, description="null where every trial was run")
 
 
 def report_schema() -> dict[str, Any]:
@@ -341,15 +354,11 @@ def from_run(run: Run) -> Report:
     counts: dict[str, int] = defaultdict(int)
     for judgement in run.judgements:
         counts[judgement.verdict.value] += 1
-    names = {case.name for case in run.cases}
-    selection = run.selection
     return Report(
-        suite=SuiteEntry(
-            name="lr-schedule-conformance", version=harness.__version__, commit=revision()
-        ),
+        suite=this_suite(),
         started=run.started.isoformat(timespec="seconds"),
         seconds=run.seconds,
-        selection={key: value for key, value in vars(selection).items() if value},
+        selection=run.selection.given,
         stopped_early=run.stopped_early,
         full=run.full,
         incidents=list(run.incidents),
@@ -371,18 +380,38 @@ def from_run(run: Run) -> Report:
             )
             for a in run.agreements
         ],
-        known_divergences=[_divergence(r) for r in run.records if names & set(r.cases)],
-        coverage=[
-            CoverageEntry(
-                implementation=row.implementation.api,
-                dimensions={
-                    name: CoverageCell(cases=cell.cases, reason=cell.reason)
-                    for name, cell in row.cells.items()
-                },
-            )
-            for row in coverage(run.cases)
-        ],
+        known_divergences=divergences_of(run.cases, run.records),
+        coverage=coverage_of(run.cases),
     )
+
+
+def this_suite() -> SuiteEntry:
+    """The suite that is running."""
+    return SuiteEntry(
+        name="lr-schedule-conformance", version=harness.__version__, commit=revision()
+    )
+
+
+def divergences_of(
+    cases: Iterable[Case], records: Iterable[KnownDivergence]
+) -> list[DivergenceEntry]:
+    """The records that concern any of `cases`."""
+    names = {case.name for case in cases}
+    return [_divergence(record) for record in records if names & set(record.cases)]
+
+
+def coverage_of(cases: Iterable[Case]) -> list[CoverageEntry]:
+    """What `cases` test of each implementation."""
+    return [
+        CoverageEntry(
+            implementation=row.implementation.api,
+            dimensions={
+                name: CoverageCell(cases=cell.cases, reason=cell.reason)
+                for name, cell in row.cells.items()
+            },
+        )
+        for row in coverage(cases)
+    ]
 
 
 def _budget_use(judgements: Iterable[Judgement]) -> BudgetUse | None:
