@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +19,9 @@ from harness.plan import Environment, Trial
 from harness.reproducer import explain_command
 from harness.suite import Listener, Run
 from harness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.changed.running import Joint
 
 STYLES = {
     Verdict.CONFORMS: "green",
@@ -139,24 +143,52 @@ def print_failure(console: Console, judgement: Judgement) -> None:
 
 def print_summary(console: Console, run: Run, report: str) -> None:
     """What ran where, the counts, and where the report is."""
-    for environment in run.environments:
-        console.print(environment_line(environment), soft_wrap=True)
-    for incident in run.incidents:
-        console.print(Text(incident, style="bold red"), soft_wrap=True)
+    print_environments(console, run.environments, run.incidents)
     trials, cases = counted(len(run.judgements), "trial"), counted(len(run.cases), "case")
-    text = Text(f"{trials} of {cases}: ")
-    parts = [
-        (f"{run.count(verdict)} {verdict.value}", STYLES.get(verdict, "bold red"))
-        for verdict in Verdict
-        if run.count(verdict)
-    ]
-    for index, (part, style) in enumerate(parts):
-        text.append(", " if index else "").append(part, style=style)
-    text.append(f"  in {run.seconds:.1f} s")
-    if run.stopped_early:
+    text = Text(f"{trials} of {cases}: ").append_text(verdicts(run.count))
+    print_end(console, text, run.seconds, run.stopped_early, report)
+
+
+def print_joint(console: Console, joint: Joint, report: str) -> None:
+    """The same of a run that took trials from the last report: what was run again, and why."""
+    made, (first, *reasons) = joint.report, joint.lines
+    print_environments(console, joint.environments, made.incidents)
+    console.print(Text(first, style="bold"), soft_wrap=True)
+    for reason in reasons:
+        console.print(Text(f"    {reason}"), soft_wrap=True)
+    trials, cases = counted(len(made.trials), "trial"), counted(len(made.cases), "case")
+    counts = verdicts(lambda verdict: made.counts.get(verdict.value, 0))
+    text = Text(f"{trials} of {cases}: ").append_text(counts)
+    print_end(console, text, made.seconds, made.stopped_early, report)
+
+
+def print_environments(
+    console: Console, environments: Iterable[Environment], incidents: Iterable[str]
+) -> None:
+    """A line each; the incidents too."""
+    for environment in environments:
+        console.print(environment_line(environment), soft_wrap=True)
+    for incident in incidents:
+        console.print(Text(incident, style="bold red"), soft_wrap=True)
+
+
+def print_end(console: Console, text: Text, seconds: float, stopped: bool, report: str) -> None:
+    """The counts with the time that it took, and where the report is."""
+    text.append(f"  in {seconds:.1f} s")
+    if stopped:
         text.append("  (stopped at the first failure)")
     console.print(text, soft_wrap=True)
     console.print(Text(f"report: {report}"), soft_wrap=True)
+
+
+def verdicts(count: Callable[[Verdict], int]) -> Text:
+    """How many trials have which verdict, the best first."""
+    parts = [
+        Text(f"{count(verdict)} {verdict.value}", style=STYLES.get(verdict, "bold red"))
+        for verdict in Verdict
+        if count(verdict)
+    ]
+    return Text(", ").join(parts)
 
 
 def environment_line(environment: Environment) -> Text:

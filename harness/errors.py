@@ -142,6 +142,15 @@ class BaselineUnusable(ConformError):
         )
 
 
+class DurationsUnusable(ConformError):
+    """A file of durations that cannot be read or written."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path} {what}; to make it anew: remove it, and conform run && conform baseline update"
+        )
+
+
 class PartialReport(ConformError):
     """A report on a part of the suite, where the whole was due."""
 

@@ -29,11 +29,10 @@ from harness.catalogue import (
     unfit,
     unfit_device,
 )
+from harness.durations import Durations
 from harness.errors import DeviceAbsent, NothingSelected, UnknownName
 from harness.verdict import Verdict
 
-TIME_LIMIT = 30.0
-"""Seconds that one trial may take, unless the user says otherwise."""
 MAX_DRIVEN = 200_000
 """Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
 
@@ -166,6 +165,11 @@ class Selection:
         """Whether nothing is left out."""
         return self == Selection()
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was asked for, without what was not."""
+        return {name: value for name, value in vars(self).items() if value}
+
     def check(self, cases: Sequence[Case]) -> None:
         """Refuse names that fit nothing.
 
@@ -196,12 +200,11 @@ class Selection:
                 raise UnknownName("device", pattern, known)
             raise DeviceAbsent(pattern, [_lack(pattern, e) for e in environments])
 
-    def share(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+    def share(self, cases: Sequence[Case], durations: Durations | None = None) -> tuple[Case, ...]:
         """The cases of the shard, in their order; all cases where there is none.
 
-        They are dealt out one by one in the order of their names: evenly, the same on every
-        machine, and neighbours, which take about as long, to different shards. The trials of a case
-        stay together, since its implementations are compared with each other.
+        They are dealt out by what they cost, the same on every machine. The trials of a case stay
+        together, since its implementations are compared with each other.
 
         Raises:
             NothingSelected: there are more shards than cases, and none is left for this one.
@@ -209,7 +212,8 @@ class Selection:
         if not self.shard:
             return tuple(cases)
         index, count = map(int, self.shard.split("/"))
-        mine = {case.name for case in sorted(cases, key=lambda case: case.name)[index - 1 :: count]}
+        shares = (durations or Durations()).shares((case.name for case in cases), count)
+        mine = set(shares[index - 1])
         if not mine:
             raise NothingSelected(f"no case is left for shard {self.shard} of {len(cases)} cases")
         return tuple(case for case in cases if case.name in mine)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.case import KnownDivergence
-from harness.load import load
+if TYPE_CHECKING:
+    from harness.case import KnownDivergence
 
 ROOT = Path(__file__).resolve().parent.parent
 # Installed as a package, the suite has no cases beside it: then those of this folder are its own.
 CASES = ROOT / "cases" if (ROOT / "cases").is_dir() else Path("cases")
 RECORDS = CASES / "known_divergences"
 REPORTS = Path("reports")
+ENVIRONMENTS = ROOT / "environments.yaml"
 
 
 def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
@@ -20,5 +22,7 @@ def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
 
     They belong to a run of any part of the suite, and do no harm to other cases.
     """
+    from harness.load import load  # noqa: PLC0415
+
     held = any(RECORDS.resolve().is_relative_to(path.resolve()) for path in besides)
     return () if held or not RECORDS.is_dir() else load([RECORDS]).known_divergences

@@ -26,8 +26,9 @@ from harness.console import environment_line, print_failure
 from harness.errors import ConformError, InvalidCases
 from harness.judge import Judge
 from harness.judgement import Judgement
+from harness.limits import TIME_LIMIT
 from harness.load import load
-from harness.plan import TIME_LIMIT, Environment, Selection, Trial, plan
+from harness.plan import Environment, Selection, Trial, plan
 from harness.project import CASES, RECORDS, REPORTS, ROOT, own_records
 from harness.report.model import Report, from_run
 from harness.reproducer import written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -76,11 +76,13 @@ def run(
     fail_fast: bool = False,
     full: bool = False,
     take: Taker | None = None,
+    only: Collection[str] | None = None,
 ) -> Run:
     """Run every selected trial of the loaded cases in workers that have been started.
 
     Where somebody takes the judgements of each case, the run keeps no sequence for longer than
-    there are trials of its case to come.
+    there are trials of its case to come. Where `only` is given, ids of trials, the others are left
+    out.
 
     Raises:
         NothingSelected: the selection leaves no trial.
@@ -95,6 +97,8 @@ def run(
     selection.check_devices(environments)
     planned = plan(loaded.cases, environments, full)
     trials = [trial for trial in planned if selection.wants(trial)]
+    if only is not None:
+        trials = [trial for trial in trials if trial.id in only]
     if not trials:
         raise NothingSelected(
             "the selection leaves no trial; see: conform list cases, conform list targets"

@@ -34,8 +34,9 @@ from harness.case import ScheduleCase
 from harness.catalogue import Made, Named, Other
 from harness.connection import SILENCE, Connection, Ending, Unreachable, ssh_words
 from harness.errors import EnvironmentUnusable
+from harness.limits import TIME_LIMIT
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import TIME_LIMIT, Environment, Trial
+from harness.plan import Environment, Trial
 from harness.versions import within
 
 IN_FLIGHT = 4

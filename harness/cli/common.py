@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harness import listing
-from harness.case import Case
 from harness.errors import BaselineUnusable, UnknownName
-from harness.load import Loaded, load
 from harness.project import CASES, REPORTS, own_records
 
 if TYPE_CHECKING:
-    from harness.case import Tolerance
+    from harness.case import Case, Tolerance
+    from harness.load import Loaded
     from harness.report.model import Report
 
 INTERRUPTED = 130
@@ -88,6 +86,8 @@ def tolerance(rtol: float | None, atol: float | None, max_ulp: float | None) -> 
 
 def load_cases(paths: tuple[Path, ...]) -> Loaded:
     """The cases below `paths`, the suite's own if there are none, with the suite's records."""
+    from harness.load import Loaded, load
+
     places = paths or (CASES,)
     loaded = load(places)
     return Loaded(loaded.cases, (*loaded.known_divergences, *own_records(besides=places)))
@@ -123,4 +123,6 @@ def find_case(loaded: Loaded, name: str) -> Case:
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     """A table, or the same as JSON."""
+    from harness import listing
+
     click.echo(json.dumps(rows, indent=1) if as_json else listing.table(rows))

@@ -18,7 +18,6 @@ from harness.errors import (
     ReportUnreadable,
     UnfitForBaseline,
 )
-from harness.listing import counted
 from harness.project import REPORTS
 
 if TYPE_CHECKING:
@@ -130,9 +129,14 @@ def baseline() -> None:
 def update(
     report: Path | None, baseline: Path, allow_failures: bool, allow_missing: bool, verbose: bool
 ) -> None:
-    """Make the baseline of REPORT (by default reports/latest), and say what changes by it."""
-    from harness import gate as gates
+    """Make the baseline of REPORT (by default reports/latest), and say what changes by it.
+
+    What each case costs beside the others is kept too, in durations.json beside the baseline: by
+    that conform run --shard deals them out.
+    """
+    from harness import durations, gate as gates
     from harness.gate import telling
+    from harness.listing import counted
 
     made = _read_report(report)
     missing = gates.left_out(made)
@@ -153,7 +157,10 @@ def update(
                     f"{environment.name} was not run, and the baseline has trials of it; run them "
                     "too, or drop them: conform baseline update --allow-missing"
                 )
+    costs = baseline.with_name(durations.NAME)
+    new = durations.durations_of(made, durations.read(costs))
     gates.write(gates.baseline_of(made), baseline)
+    durations.write(new, costs)
     if before is not None:
         outcome = gates.compare(made, before, str(baseline))
         for line in telling.changes(outcome, verbose):

@@ -7,12 +7,8 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from harness import listing
 from harness.cli.common import JSON, PATHS, find_case, load_cases, print_rows
-from harness.consistency import inconsistencies
-from harness.load import check, load
 from harness.project import CASES, REPORTS
 
 
@@ -20,6 +16,10 @@ from harness.project import CASES, REPORTS
 @PATHS
 def check_cases(paths: tuple[Path, ...]) -> None:
     """Validate the case files below each PATH, without starting any framework."""
+    from harness.consistency import inconsistencies
+    from harness.listing import counted
+    from harness.load import check
+
     places = paths or (CASES,)
     loaded, problems = check(places)
     # A part of the suite, or what is left of it beside bad files, need not hold every case that
@@ -29,10 +29,10 @@ def check_cases(paths: tuple[Path, ...]) -> None:
     if problems:
         for problem in sorted(problems):
             click.echo(str(problem))
-        click.echo(listing.counted(len(problems), "problem"), err=True)
+        click.echo(counted(len(problems), "problem"), err=True)
         sys.exit(2)
-    cases = listing.counted(len(loaded.cases), "case")
-    divergences = listing.counted(len(loaded.known_divergences), "known divergence")
+    cases = counted(len(loaded.cases), "case")
+    divergences = counted(len(loaded.known_divergences), "known divergence")
     click.echo(f"valid: {cases}, {divergences}")
 
 
@@ -46,6 +46,8 @@ def list_() -> None:
 @JSON
 def list_cases(paths: tuple[Path, ...], as_json: bool) -> None:
     """The cases below each PATH."""
+    from harness import listing
+
     print_rows(listing.cases(load_cases(paths)), as_json)
 
 
@@ -53,6 +55,8 @@ def list_cases(paths: tuple[Path, ...], as_json: bool) -> None:
 @JSON
 def list_implementations(as_json: bool) -> None:
     """Every API that the catalogue knows, and how each family's parameters map to it."""
+    from harness import listing
+
     rows = listing.implementations()
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -64,6 +68,8 @@ def list_implementations(as_json: bool) -> None:
 @JSON
 def list_targets(as_json: bool) -> None:
     """Every environment, device and mode that trials can run on here."""
+    from harness import listing
+
     print_rows(listing.targets(), as_json)
 
 
@@ -83,6 +89,8 @@ def explain(
     case: str, implementation: str | None, target: str, script: bool, paths: tuple[Path, ...]
 ) -> None:
     """Show how CASE goes on each implementation: the calls, step by step, and a reproducer."""
+    from rich.console import Console
+
     from harness import explanation
 
     loaded = load_cases(paths)
@@ -93,6 +101,8 @@ def explain(
 @click.command()
 def doctor() -> None:
     """Say what is installed here, what works, and what is known not to."""
+    from rich.console import Console
+
     from harness import doctor as checks
 
     sys.exit(0 if checks.examine(Console(highlight=False)) else 3)
@@ -123,6 +133,7 @@ def schema(which: str) -> None:
 def document(which: str, report: Path) -> None:
     """Print a document that is made from the cases, or from a report: what docs/ keeps."""
     from harness import documents
+    from harness.load import load
     from harness.report.reading import read
 
     if which == "versions":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +20,16 @@ from harness.cli.common import (
     report_folder,
     with_changes,
 )
-from harness.plan import TIME_LIMIT, Selection
-from harness.project import CASES, REPORTS
+from harness.limits import TIME_LIMIT
+from harness.project import CASES, ENVIRONMENTS, RECORDS, REPORTS
+
+if TYPE_CHECKING:
+    from harness.load import Loaded
+    from harness.plan import Selection
+    from harness.report.model import Report
+
+BESIDE = ("baseline.json", "durations.json")
+"""What a report depends on besides its trials, in the folder of reports."""
 
 
 def _shard(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -70,6 +80,12 @@ def _shard(_context: click.Context, _option: click.Parameter, value: str) -> str
     is_flag=True,
     help="In every execution mode, not only the first of each API and those that a case asks for.",
 )
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Only what is affected by what changed since the last report, and what failed then; the "
+    "rest is taken from that report.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
     "--time-limit",
@@ -90,45 +106,91 @@ def run(
     shard: str,
     report: Path | None,
     full: bool,
+    changed: bool,
     fail_fast: bool,
     time_limit: float,
 ) -> None:
     """Run the cases below each PATH (by default the suite's own) and write a report."""
-    # The harness is imported where it is needed, so that the other commands answer at once.
-    from harness import console, report as reporting, suite
-    from harness.environments import load_environments, select
-    from harness.gate import telling
-    from harness.load import Loaded
-    from harness.report.model import Gathering, from_run
-    from harness.workers import Workers
+    from harness.changed import state
+    from harness.changed.surroundings import look
 
     folder = report or REPORTS / "latest"
+    cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
+    if names:
+        beside.append(file or ENVIRONMENTS)
+    wanted = families, implementations, targets, keyword, shard, devices
+    asked = state.asked(paths or (CASES,), (*wanted, names, str(file)), full, time_limit)
+    noted = state.read(folder) if changed else None
+    if isinstance(noted, state.State) and state.is_as_noted(
+        noted, asked, look(noted.places, cases, beside), folder
+    ):
+        click.echo("\n".join(state.told_again(noted, folder)))
+        return
+    # The harness is imported where it is needed, so that what needs little of it answers at once.
+    from harness import console, report as reporting
+    from harness.changed import running
+    from harness.environments import load_environments, select
+    from harness.plan import Selection
+    from harness.workers import Workers
+
     reporting.ensure_writable(folder)
-    selection = Selection(families, implementations, targets, keyword, shard, devices)
+    selection = Selection(*wanted)
     specs = select(names, load_environments(file) if names else ())
     out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
-    progress, gathering = console.Progressing(out, err), Gathering()
+    progress = console.Progressing(out, err)
+    now = look(running.places(specs), cases, beside)
+    last = running.last_of(noted, folder) if isinstance(noted, state.State) else noted
+    if isinstance(last, state.NoState):
+        click.echo(f"everything is run: {last.reason}")
+
     try:
-        # The frameworks are imported in their workers while the cases are loaded.
-        with progress, Workers(specs, time_limit) as workers:
-            loaded = load_cases(paths)
-            selection.check(loaded.cases)
-            part = Loaded(selection.share(loaded.cases), loaded.known_divergences)
-            result = suite.run(
-                part, workers, selection, progress.listener, fail_fast, full, gathering.take
-            )
+        with progress:
+            if isinstance(last, running.Last):
+                part = _part(paths, selection)
+                options = selection, full, time_limit, fail_fast, progress.listener
+                joint = running.Running(part, specs, *options).made(last, now)
+                made, summary = joint.report, partial(console.print_joint, out, joint)
+            else:
+                with Workers(specs, time_limit) as workers:
+                    # The frameworks are imported there while the cases are loaded here.
+                    part = _part(paths, selection)
+                    result, made = running.everything(
+                        part, workers, selection, progress.listener, fail_fast, full
+                    )
+                summary = partial(console.print_summary, out, result)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
             f"{folder} is left as it was"
         ) from None
-    made = from_run(result, gathering)
     # The baseline is of the suite's own cases, all of them.
     if not names and {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
         made = with_changes(made)
+    since = _since(made)
     reporting.write(made, folder)
-    console.print_summary(out, result, str(folder / "index.html"))
-    if made.changes is not None and made.changes.changes:
-        changed = telling.counts(made.changes.changes)
-        out.print(f"since {made.changes.baseline}: {changed}; see: conform gate", soft_wrap=True)
-    sys.exit(1 if result.fails else 0)
+    running.note(made, since, asked, now, part, folder)
+    summary(str(folder / "index.html"))
+    if since:
+        out.print(since, soft_wrap=True)
+    sys.exit(1 if made.fails else 0)
+
+
+def _part(paths: tuple[Path, ...], selection: Selection) -> Loaded:
+    """The cases below `paths`, or the shard of them that was asked for, with all records."""
+    from harness import durations
+    from harness.load import Loaded
+
+    loaded = load_cases(paths)
+    selection.check(loaded.cases)
+    mine = selection.share(loaded.cases, durations.read(REPORTS / durations.NAME))
+    return Loaded(mine, loaded.known_divergences)
+
+
+def _since(report: Report) -> str:
+    """What changed since the baseline, in one line; empty where nothing did."""
+    from harness.gate import telling
+
+    if report.changes is None or not report.changes.changes:
+        return ""
+    changed = telling.counts(report.changes.changes)
+    return f"since {report.changes.baseline}: {changed}; see: conform gate"

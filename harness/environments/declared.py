@@ -14,10 +14,9 @@ from harness.case import Located, Strict
 from harness.connection import ssh_words
 from harness.errors import EnvironmentsUnusable, Problem, UnknownName
 from harness.load import Source, shown
-from harness.project import ROOT
+from harness.project import ENVIRONMENTS, ROOT
 from harness.workers import EnvironmentSpec, default_environments
 
-FILE = ROOT / "environments.yaml"
 FOLDER = ROOT / ".environments"
 """Where those are made that the suite makes itself."""
 
@@ -140,14 +139,15 @@ def load_environments(path: Path | None = None) -> tuple[Declared, ...]:
     Raises:
         EnvironmentsUnusable: with every problem of the file.
     """
-    if path is None and not FILE.is_file():
+    if path is None and not ENVIRONMENTS.is_file():
         return ()
-    source = Source(shown(path or FILE), "docs/environments.md")
-    file = source.model(path or FILE, EnvironmentsFile)
+    path = path or ENVIRONMENTS
+    source = Source(shown(path), "docs/environments.md")
+    file = source.model(path, EnvironmentsFile)
     declared = file.environments if file is not None else []
     first: dict[str, Declared] = {}
     for index, item in enumerate(declared):
-        item.located(str(path or FILE), source.lines[("environments", index)])
+        item.located(str(path), source.lines[("environments", index)])
         known = first.setdefault(item.name, item)
         if known is not item:
             what = f"{item.name!r} is taken by line {known.line}"

@@ -32,6 +32,7 @@ from harness.report.model import (
     Report,
     SequenceEntry,
     SuiteEntry,
+    TakenEntry,
     TrialEntry,
 )
 from harness.verdict import Verdict
@@ -85,6 +86,7 @@ def merged(parts: Sequence[Part]) -> Report:
         known_divergences=_once(reports),
         coverage=_coverage(reports),
         changes=None,
+        taken=_taken(reports),
     )
 
 
@@ -180,7 +182,7 @@ class _Merging:
             agreement
             for name, entry in self.cases.items()
             for agreement in (
-                _agreements(entry, by_case[name])
+                agreements_of(entry, by_case[name])
                 if name in self._shared
                 else self._agreements[name]
             )
@@ -276,7 +278,7 @@ def _trial_at(trial: TrialEntry, own: CaseEntry, kept: CaseEntry) -> TrialEntry:
     return _changed(trial, sequences=[thinned(sequence) for sequence in trial.sequences])
 
 
-def _agreements(case: CaseEntry, trials: Iterable[TrialEntry]) -> Iterator[AgreementEntry]:
+def agreements_of(case: CaseEntry, trials: Iterable[TrialEntry]) -> Iterator[AgreementEntry]:
     """The widest disagreement of each sequence, at the steps that the report has."""
     seen: dict[str, list[tuple[str, SequenceEntry]]] = defaultdict(list)
     for trial in trials:
@@ -338,6 +340,15 @@ def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
     if not shares:
         return None
     return BudgetUse(trials=len(shares), median=median(shares), greatest=max(shares))
+
+
+def _taken(reports: Iterable[Report]) -> TakenEntry | None:
+    """What the reports took from others, added up, with the first of these."""
+    taken = [report.taken for report in reports if report.taken is not None]
+    if not taken:
+        return None
+    first = min(taken, key=lambda each: each.started)
+    return _changed(first, trials=sum(each.trials for each in taken))
 
 
 def _once(reports: Iterable[Report]) -> list[Any]:

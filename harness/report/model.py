@@ -207,6 +207,10 @@ class TrialEntry(Model):
     seconds: float
     known_divergence: str | None
     command: str = Field(description="what shows this trial in full")
+    taken_from: str | None = Field(
+        default=None,
+        description="when the run started that this trial was run in; null where it is this one",
+    )
 
 
 class AgreementEntry(Model):
@@ -293,10 +297,18 @@ class ChangesEntry(Model):
     changes: list[ChangeEntry]
 
 
+class TakenEntry(Model):
+    """What was not run again, since nothing that it depends on has changed."""
+
+    trials: int = Field(description="how many trials were taken from the report before")
+    report: str = Field(description="the report before, as a file")
+    started: str = Field(description="when its run started")
+
+
 class Report(Model):
     """A whole run."""
 
-    format: Literal["2.1"] = "2.1"
+    format: Literal["2.2"] = "2.2"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
@@ -318,6 +330,7 @@ class Report(Model):
     changes: ChangesEntry | None = Field(
         default=None, description="null where there is no baseline, or only a part was run"
     )
+    taken: TakenEntry | None = Field(default=None, description="null where every trial was run")
 
 
 def report_schema() -> dict[str, Any]:
@@ -382,15 +395,11 @@ def from_run(run: Run, gathering: Gathering | None = None) -> Report:
     counts: dict[str, int] = defaultdict(int)
     for judgement in run.judgements:
         counts[judgement.verdict.value] += 1
-    names = {case.name for case in run.cases}
-    selection = run.selection
     return Report(
-        suite=SuiteEntry(
-            name="lr-schedule-conformance", version=harness.__version__, commit=revision()
-        ),
+        suite=this_suite(),
         started=run.started.isoformat(timespec="seconds"),
         seconds=run.seconds,
-        selection={key: value for key, value in vars(selection).items() if value},
+        selection=run.selection.given,
         stopped_early=run.stopped_early,
         full=run.full,
         incidents=list(run.incidents),
@@ -401,23 +410,45 @@ def from_run(run: Run, gathering: Gathering | None = None) -> Report:
         cases=gathering.cases(run),
         trials=trials,
         agreements=gathering.agreements(run),
-        known_divergences=[
-            _divergence(record)
-            for record in run.records
-            if names & set(record.cases)
-            and any(record.concerns(e.framework, e.version) for e in run.environments)
-        ],
-        coverage=[
-            CoverageEntry(
-                implementation=row.implementation.api,
-                dimensions={
-                    name: CoverageCell(cases=cell.cases, reason=cell.reason)
-                    for name, cell in row.cells.items()
-                },
-            )
-            for row in coverage(run.cases)
-        ],
+        known_divergences=divergences_of(run.cases, run.records, run.environments),
+        coverage=coverage_of(run.cases),
     )
+
+
+def this_suite() -> SuiteEntry:
+    """The suite that is running."""
+    return SuiteEntry(
+        name="lr-schedule-conformance", version=harness.__version__, commit=revision()
+    )
+
+
+def divergences_of(
+    cases: Iterable[Case],
+    records: Iterable[KnownDivergence],
+    environments: Iterable[Environment | EnvironmentEntry],
+) -> list[DivergenceEntry]:
+    """The records that concern any of `cases`, and the version in any of `environments`."""
+    names = {case.name for case in cases}
+    versions = [(each.framework, each.version or "") for each in environments]
+    return [
+        _divergence(record)
+        for record in records
+        if names & set(record.cases) and any(record.concerns(*each) for each in versions)
+    ]
+
+
+def coverage_of(cases: Iterable[Case]) -> list[CoverageEntry]:
+    """What `cases` test of each implementation."""
+    return [
+        CoverageEntry(
+            implementation=row.implementation.api,
+            dimensions={
+                name: CoverageCell(cases=cell.cases, reason=cell.reason)
+                for name, cell in row.cells.items()
+            },
+        )
+        for row in coverage(cases)
+    ]
 
 
 def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
