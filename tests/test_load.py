@@ -715,7 +715,7 @@ def test_the_remedy_for_a_misplaced_key_is_not_that_key_itself():
         pytest.param(
             "{values: {1: 0.5}}",
             "{}",
-            (12, "known_divergences[0].observed", "values, raises, signature and accepted"),
+            (12, "known_divergences[0].observed", "values, raises, signature, accepted and reason"),
             id="nothing observed",
         ),
         pytest.param(
