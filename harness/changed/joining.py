@@ -33,7 +33,6 @@ class Before:
     report: Report
     taken: frozenset[str]
 
-    @property
     def cut(self) -> set[str]:
         """The names of the cases of which not every trial is taken."""
         return {trial.case for trial in self.report.trials if trial.id not in self.taken}
@@ -87,13 +86,13 @@ def _kept(before: Before, cases: dict[str, Case]) -> Report:
         if trial.id in before.taken
     ]
     names = {trial.case for trial in trials}
-    used = {trial.environment for trial in trials}
+    used, cut = {trial.environment for trial in trials}, before.cut()
     return report.model_copy(
         update={
             "trials": trials,
             "cases": [_moved(e, cases[e.name]) for e in report.cases if e.name in names],
             "environments": [each for each in report.environments if each.name in used],
-            "agreements": [a for a in report.agreements if a.case not in before.cut],
+            "agreements": [a for a in report.agreements if a.case not in cut],
             "incidents": [],
         }
     )
@@ -119,7 +118,7 @@ def _agreements(
     for each in whole.agreements:
         told[each.case].append(each)
     entries = {entry.name: entry for entry in whole.cases}
-    for name in before.cut & of_case.keys():
+    for name in before.cut() & of_case.keys():
         if all(trial.taken_from for trial in of_case[name]):
             told[name] = list(agreements_of(entries[name], of_case[name]))
     return [each for name in of_case for each in told[name]]

@@ -38,6 +38,13 @@ def render(report: Report) -> str:
         )
         lines.append("| " + " | ".join(map(_cell, (environment.name, *cells))) + " |")
     lines += [f"\n{_cell(incident)}" for incident in report.incidents]
+    if taken := report.taken:
+        lines += [
+            "",
+            f"{taken.trials} of {len(report.trials)} trials were not run again, since nothing that "
+            f"they depend on has changed: they are taken from {_cell(taken.report)} of "
+            f"{taken.started}.",
+        ]
     failures = [trial for trial in report.trials if trial.fails]
     if failures:
         lines += ["", "| verdict | trial | reason |", "| --- | --- | --- |"]

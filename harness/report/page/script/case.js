@@ -276,6 +276,7 @@ function notes(entry) {
       ),
     entry.warnings.map((warning) => note("case.warned", warning)),
     entry.printed && [note("case.printed"), make("pre", { tabindex: 0 }, entry.printed)],
+    entry.taken_from && note("case.taken", entry.taken_from),
     note("case.command", copyable(entry.command, t("copy.command"))),
   ];
 }
