@@ -86,7 +86,7 @@ def merged(parts: Sequence[Part]) -> Report:
         known_divergences=_once(reports),
         coverage=_coverage(reports),
         changes=None,
-        taken=_taken(reports),
+        taken=_taken(reports, trials),
     )
 
 
@@ -342,13 +342,13 @@ def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
     return BudgetUse(trials=len(shares), median=median(shares), greatest=max(shares))
 
 
-def _taken(reports: Iterable[Report]) -> TakenEntry | None:
-    """What the reports took from others, added up, with the first of these."""
+def _taken(reports: Iterable[Report], trials: Iterable[TrialEntry]) -> TakenEntry | None:
+    """How many trials the reports took from others, with the first of these."""
     taken = [report.taken for report in reports if report.taken is not None]
     if not taken:
         return None
     first = min(taken, key=lambda each: each.started)
-    return _changed(first, trials=sum(each.trials for each in taken))
+    return _changed(first, trials=sum(trial.taken_from is not None for trial in trials))
 
 
 def _once(reports: Iterable[Report]) -> list[Any]:

@@ -31,7 +31,7 @@ from harness.errors import ReportsDisagree
 from harness.plan import Environment, Skip
 from harness.report import json_file
 from harness.report.merging import Part, merged
-from harness.report.model import MAX_POINTS, ChangesEntry, from_run
+from harness.report.model import MAX_POINTS, ChangesEntry, TakenEntry, from_run
 from harness.report.reading import parse
 from harness.verdict import Verdict
 
@@ -132,6 +132,22 @@ def test_times_add_up_and_the_earliest_start_counts():
     late = early.model_copy(update={"started": "2026-11-24T00:00:00+00:00", "full": True})
     whole = one_of(late, early)
     assert (whole.seconds, whole.started, whole.full) == (4.0, early.started, False)
+
+
+def test_what_parts_have_taken_from_other_reports_is_told_of_the_whole():
+    def part(name, started):
+        made = report(judgement(name=name), judgement(name=f"{name} again"))
+        trials = [made.trials[0].model_copy(update={"taken_from": started}), made.trials[1]]
+        taken = TakenEntry(trials=1, report=f"{name}.json", started=started)
+        return made.model_copy(update={"trials": trials, "taken": taken})
+
+    first, second = part("first", "2026-11-23"), part("second", "2026-11-22")
+    whole = one_of(first, second, report(judgement(name="third")))
+    assert whole.taken == TakenEntry(trials=2, report="second.json", started="2026-11-22")
+    told = {trial.case: trial.taken_from for trial in whole.trials if trial.taken_from}
+    assert told == {"first": "2026-11-23", "second": "2026-11-22"}
+    assert one_of(first, first).taken == first.taken
+    assert one_of(report(judgement())).taken is None
 
 
 def test_a_part_that_stopped_early_or_lost_a_worker_says_so_of_the_whole():

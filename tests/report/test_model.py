@@ -93,7 +93,7 @@ def test_an_unknown_field_is_refused_by_the_schema():
 
 def test_a_run_without_a_fault_is_told_in_full():
     content = written(judgement(), judgement(api=CELL))
-    assert content["format"] == "2.1"
+    assert content["format"] == "2.2"
     assert content["suite"]["name"] == "lr-schedule-conformance"
     assert content["started"] == "2026-11-23T12:00:00+00:00"
     assert content["seconds"] == 1.5
@@ -174,6 +174,7 @@ def test_a_trial_is_told_in_full():
         "diagnosis": None,
         "cause": None,
         "signature": None,
+        "deprecation": "",
         "exception": None,
         "warnings": ["UserWarning: hm"],
         "printed": "said\n",
@@ -181,6 +182,7 @@ def test_a_trial_is_told_in_full():
         "known_divergence": None,
         "command": "conform explain halves torch.optim.lr_scheduler.ExponentialLR "
         "--target torch/cpu/eager",
+        "taken_from": None,
     }
 
 

@@ -22,7 +22,7 @@ from making import (
 
 from harness.plan import Environment, Skip
 from harness.report import summary
-from harness.report.model import ChangeEntry, ChangesEntry, from_run
+from harness.report.model import ChangeEntry, ChangesEntry, TakenEntry, from_run
 from harness.report.summary import MAX_CHANGES, MAX_FAILURES, sentence
 from harness.verdict import Verdict
 
@@ -191,3 +191,13 @@ def test_many_changes_are_counted_and_the_first_are_shown():
     lines = changed(*[("moved", False)] * (MAX_CHANGES + 2)).splitlines()
     assert sum(line.startswith("| moved |") for line in lines) == MAX_CHANGES
     assert lines[-1] == "… and 2 more, in report.json."
+
+
+def test_what_was_taken_from_another_report_is_said():
+    taken = TakenEntry(trials=1, report="a|b/report.json", started="2026-11-23T12:00:00+00:00")
+    report = from_run(run_of(judgement(), judgement(name="others")))
+    assert "taken" not in summary.render(report)
+    assert (
+        "1 of 2 trials were not run again, since nothing that they depend on has changed: they are "
+        "taken from a\\|b/report.json of 2026-11-23T12:00:00+00:00."
+    ) in summary.render(report.model_copy(update={"taken": taken}))
