@@ -198,7 +198,7 @@ class TestWithRealFrameworks:
         written(cases, GOOD)
         done = conform("run", cases, "--report", "out", cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "state.json"}
         report = json.loads((tmp_path / "out/report.json").read_text())
         assert {t["framework"] for t in report["trials"]} == {"torch", "mindspore"}
         assert {t["verdict"] for t in report["trials"]} == {"conforms"}
