@@ -221,7 +221,7 @@ class TestWithRealFrameworks:
             errors = process.stderr.read()
         assert process.returncode == 1, errors
         assert "Traceback" not in errors
-        assert {file.name for file in (tmp_path / "out").iterdir()} == set(FILES)
+        assert {file.name for file in (tmp_path / "out").iterdir()} == {*FILES, "state.json"}
 
     def test_a_malformed_case_exits_2_with_file_and_line(self, tmp_path):
         path = written(tmp_path, GOOD.replace("decay_rate", "decay_rat"))
