@@ -198,7 +198,7 @@ class TestWithRealFrameworks:
         written(cases, GOOD)
         done = conform("run", cases, "--report", "out", cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "state.json"}
         report = json.loads((tmp_path / "out/report.json").read_text())
         assert {t["framework"] for t in report["trials"]} == {"torch", "mindspore"}
         assert {t["verdict"] for t in report["trials"]} == {"conforms"}
@@ -221,7 +221,7 @@ class TestWithRealFrameworks:
             errors = process.stderr.read()
         assert process.returncode == 1, errors
         assert "Traceback" not in errors
-        assert {file.name for file in (tmp_path / "out").iterdir()} == set(FILES)
+        assert {file.name for file in (tmp_path / "out").iterdir()} == {*FILES, "state.json"}
 
     def test_a_malformed_case_exits_2_with_file_and_line(self, tmp_path):
         path = written(tmp_path, GOOD.replace("decay_rate", "decay_rat"))
