@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import workers as workers_module
 from harness.case import CaseFile
 from harness.judge import Judge
 from harness.observation import Lost, Observation
@@ -239,3 +240,19 @@ def test_what_is_expected_never_travels_to_a_worker():
     with Workers([spec()]) as workers:
         (trial,) = plan(cases("exact"), workers.environments())
     assert "0.0625" not in repr(request(trial))
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_environments_beyond_the_cores_wait_for_their_turn(monkeypatch, at_once):
+    monkeypatch.setattr(workers_module, "AT_ONCE", at_once)
+    specs = [spec(name=name) for name in ("a", "b", "c")]
+    with Workers(specs) as workers:
+        trials = plan(cases("exact", "killed", "exact"), workers.environments())
+        seen = [trial.target.environment for trial, _ in workers.run(trials)]
+    assert sorted(seen) == sorted(trial.target.environment for trial in trials)
+    begun = {name: seen.index(name) for name in "abc"}
+    ended = {name: len(seen) - 1 - seen[::-1].index(name) for name in "abc"}
+    # The one whose turn it is not yet begins when another has ended.
+    assert begun["c"] > min(ended["a"], ended["b"])
+    if at_once == 1:
+        assert begun["b"] > ended["a"] and begun["c"] > ended["b"]

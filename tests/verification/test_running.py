@@ -254,7 +254,9 @@ def test_an_exception_is_shown_with_the_frames_of_the_script_alone(script):
 )
 def test_a_script_that_hangs_is_killed_after_the_time_limit(script, text, hint):
     hung = side("torch", script(text))
-    with pytest.raises(ScriptUnusable, match="nothing came of it for 15 s, it was killed") as raised:
+    with pytest.raises(
+        ScriptUnusable, match="nothing came of it for 15 s, it was killed"
+    ) as raised:
         traces(hung, hung, time_limit=15.0)
     assert hint in str(raised.value)
 
