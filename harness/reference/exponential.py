@@ -79,7 +79,7 @@ class Exponential(Schedule):
 
     def chain(self, count: Int64, n: Arithmetic[Any]) -> Chain[Any]:
         if self.decay_every > 1 and not self.staircase:
-            root = n.root(self.decay_rate, self.decay_every)
+            root = n.root(abs(self.decay_rate), self.decay_every)
             return Chain(n.where(count > 0, root, 1.0), n.whole(0), n.whole(0))
         falls = count % self.decay_every == 0
         rate = n.signed(np.sign(self.decay_rate), n.parameter(abs(self.decay_rate)))

@@ -215,3 +215,12 @@ def test_a_diagnosis_that_fails_costs_itself_and_says_so(monkeypatch):
         judgement = judged(made, seen(made, [2 * rate for rate in HALVES]))
     assert judgement.verdict.value == "diverges"
     assert judgement.diagnosis is None
+
+
+def test_stairs_of_a_negative_rate_have_no_slope_to_be_held_against_and_no_fault():
+    schedule = {"base_lr": 1.0, "decay_rate": -1.0, "decay_steps": 10, "staircase": True}
+    case = schedule_case(schedule=schedule, steps=10, expected={"values": {0: 1.0}})
+    rates = [1.0 + 2.0**-48, *[1.0] * 9]
+    one = trial(case, "torch.optim.lr_scheduler.StepLR")
+    judgement = judged(one, seen(one, rates, [1.0] * 10))
+    assert judgement.verdict is Verdict.DIVERGES
