@@ -191,7 +191,7 @@ def test_what_failed_is_run_again_every_time_and_fails_as_a_whole_run_does(desk)
 def test_what_took_longer_than_the_time_limit_now_is_run_again(desk):
     desk.write(case("a"), case("b", "slow"), case("c"))
     desk.run()
-    said = desk.run("--changed", "--time-limit", "0.5", code=1)
+    said = desk.run("--changed", "--time-limit", "0.2", code=1)
     assert "2 trials: it took longer than the time limit" in said
     assert desk.content["counts"] == {"conforms": 4, "timed out": 2}
 
