@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,7 +22,6 @@ import numpy as np
 from harness.errors import ReportsDisagree
 from harness.report.model import (
     AgreementEntry,
-    BudgetUse,
     CaseEntry,
     CoverageCell,
     CoverageEntry,
@@ -34,6 +32,7 @@ from harness.report.model import (
     SuiteEntry,
     TakenEntry,
     TrialEntry,
+    budget_use_of,
 )
 from harness.verdict import Verdict
 
@@ -78,7 +77,7 @@ def merged(parts: Sequence[Part]) -> Report:
         incidents=incidents,
         counts=dict(sorted(Counter(trial.verdict for trial in trials).items())),
         fails=fails,
-        budget_use=_budget_use(trials),
+        budget_use=budget_use_of(trials),
         environments=list(merging.environments.values()),
         cases=list(merging.cases.values()),
         trials=trials,
@@ -332,14 +331,6 @@ def _selection(selections: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _said(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
-    conforming = (trial for trial in trials if trial.verdict == Verdict.CONFORMS.value)
-    shares = [share for trial in conforming if (share := _share(trial)) is not None]
-    if not shares:
-        return None
-    return BudgetUse(trials=len(shares), median=median(shares), greatest=max(shares))
 
 
 def _taken(reports: Iterable[Report], trials: Iterable[TrialEntry]) -> TakenEntry | None:

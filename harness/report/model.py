@@ -405,7 +405,7 @@ def from_run(run: Run, gathering: Gathering | None = None) -> Report:
         incidents=list(run.incidents),
         counts=dict(sorted(counts.items())),
         fails=run.fails,
-        budget_use=_budget_use(trials),
+        budget_use=budget_use_of(trials),
         environments=[_environment(environment, run) for environment in run.environments],
         cases=gathering.cases(run),
         trials=trials,
@@ -451,7 +451,8 @@ def coverage_of(cases: Iterable[Case]) -> list[CoverageEntry]:
     ]
 
 
-def _budget_use(trials: Iterable[TrialEntry]) -> BudgetUse | None:
+def budget_use_of(trials: Iterable[TrialEntry]) -> BudgetUse | None:
+    """What the trials that conform used of their budgets; None where the reference judges none."""
     used = [
         [s.greatest_budget_share.value for s in trial.sequences if s.greatest_budget_share]
         for trial in trials
