@@ -5,6 +5,7 @@ Arrays are float64 of shape `(n,)`. A due value of NaN means that nothing is sai
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from harness.case import Tolerance
 from harness.catalogue.model import limits
-from harness.reference.arithmetic import Float64
+from harness.reference.arithmetic import Float64, quiet
 
+_EXPONENT = np.int64(0x7FF0000000000000)
 DType: TypeAlias = "np.dtype[np.floating[Any]]"
 
 
@@ -28,19 +30,25 @@ def wrong(
     >>> wrong(np.array([1.0, np.nan]), np.array([1.1, 1.1]), np.array([0.2, np.inf])).tolist()
     [False, True]
     """
-    off = error(observed, due, remainder)
-    return np.asarray(~np.isnan(due) & ~((off <= allowed) & np.isfinite(off)))
+    return not_within(error(observed, due, remainder), due, allowed)
 
 
+def not_within(error: Float64, due: Float64, allowed: Float64) -> NDArray[np.bool_]:
+    """The same, of an error that is known already."""
+    return np.asarray(~(((error <= allowed) & (error < np.inf)) | np.isnan(due)))
+
+
+@quiet
 def error(observed: Float64, due: Float64, remainder: Float64 | float = 0.0) -> Float64:
     """|observed - (due + remainder)|; 0 for equal infinities, infinite for a NaN not due.
 
     `remainder` is what `due` lacks, being a float64.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        # Two floats that are near each other have an exact difference.
-        off = np.abs((observed - due) - remainder)
-        off = np.where(np.isinf(due) & (observed == due), 0.0, off)
+    # Two floats that are near each other have an exact difference.
+    off: Float64 = np.abs((observed - due) - remainder)
+    if math.isfinite(np.add.reduce(off)):
+        return off
+    off = np.where(np.isinf(due) & (observed == due), 0.0, off)
     return np.where(np.isnan(off), np.inf, off)
 
 
@@ -63,24 +71,28 @@ def tolerated(tolerance: Tolerance, due: Float64, dtype: DType) -> Float64:
         return np.asarray(np.maximum(allowed, (tolerance.ulp or 0.0) * spacing(size, dtype)))
 
 
+@quiet
 def rounded(values: Float64, dtype: DType) -> Float64:
     """`values` as `dtype` holds them."""
-    with np.errstate(over="ignore"):
-        return np.asarray(values.astype(dtype).astype(np.float64))
+    return np.asarray(values.astype(dtype).astype(np.float64))
 
 
 def rounded_if_infinite(values: Float64, dtype: DType) -> Float64:
     """A rate beyond the range of `dtype` is due as an infinity."""
     narrow = rounded(values, dtype)
-    return np.where(np.isinf(narrow), narrow, values)
+    beyond = np.isinf(narrow)
+    return np.where(beyond, narrow, values) if beyond.any() else values
 
 
 def spacing(values: Float64, dtype: DType) -> Float64:
     """One unit in the last place of `values` in `dtype`; of 0 for NaN, of the greatest for more.
 
-    >>> spacing(np.array([1.0]), np.dtype("float32")).tolist() == [2.0**-23]
-    True
+    >>> spacing(np.array([1.0, 0.1, 0.0]), np.dtype("float32")).tolist()
+    [1.1920928955078125e-07, 7.450580596923828e-09, 1.401298464324817e-45]
     """
-    greatest = limits(dtype).max
-    within = np.clip(np.nan_to_num(np.abs(values)), 0, np.nextafter(greatest, dtype.type(0)))
-    return np.spacing(within.astype(dtype)).astype(np.float64)
+    bounds = limits(dtype)
+    below = np.nextafter(bounds.max, dtype.type(0))
+    held = rounded(np.fmin(np.abs(values), float(below)), dtype)
+    # The power of two that a float64 has as its exponent, which counts for nothing in 0.
+    power = (held.view(np.int64) & _EXPONENT).view(np.float64)
+    return np.maximum(power * float(bounds.eps), float(bounds.smallest_subnormal))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import closeness
 from harness.budget import (
@@ -20,7 +20,8 @@ from harness.case import ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
 from harness.plan import Trial
-from harness.reference.arithmetic import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64, quiet
+from harness.reference.line import LONGEST
 
 REPORTED, APPLIED = "reported", "applied"
 
@@ -155,29 +156,53 @@ def due(trial: Trial, case: ScheduleCase, group: int) -> Due:
     )
 
 
+@quiet
 def compare(
     trial: Trial, case: ScheduleCase, name: str, sequence: Sequence, what: Due
 ) -> Comparison:
     """Hold one sequence of a trial against what was due."""
-    all_steps, all_reference = what.steps, what.reference
-    length = min(len(all_steps), len(sequence.values))
-    steps, reference = all_steps[:length], all_reference[:length]
-    remainder = what.remainder[:length]
-    observed = sequence.values[:length]
-    expected = what.expected[:length]
+    length = min(len(what.steps), len(sequence.values))
     # A weight of float64 shows a rate of float16 exactly: the coarser of both has its units.
     precision = max(
         units_of(sequence, trial.implementation, name),
         trial.implementation.precision,
         key=unit_roundoff,
     )
-    dtype = np.dtype(precision)
+    parts = [
+        _stretch(trial, case, name, sequence, what, precision, slice(start, start + LONGEST))
+        for start in range(0, max(length, 1), LONGEST)
+    ]
+    compared = _joined(parts, what, sequence.values) if len(parts) > 1 else parts[0]
+    missing = what.steps[length:]
+    if not len(missing):
+        return compared
+    due = float(what.reference[length])
+    first = Deviation(name, int(missing[0]), "reference", due, None, np.inf, 0.0)
+    return replace(
+        compared,
+        diverging=np.append(compared.diverging, missing),
+        first=compared.first or first,
+    )
+
+
+def _stretch(
+    trial: Trial,
+    case: ScheduleCase,
+    name: str,
+    sequence: Sequence,
+    what: Due,
+    precision: Precision,
+    here: slice,
+) -> Comparison:
+    """The comparison at some steps, for whose numbers the processor's cache has room."""
+    length, dtype = len(sequence.values), np.dtype(precision)
+    here = slice(here.start, min(here.stop, length, len(what.steps)))
+    steps, reference, remainder = what.steps[here], what.reference[here], what.remainder[here]
+    observed, expected, numerals = sequence.values[here], what.expected[here], what.numerals[here]
 
     moved_by = trial.training.optimizer if name.startswith(APPLIED) else "SGD"
-    allowance = seen(
-        what.error[:length], reference, trial.implementation.precision, precision, moved_by
-    )
-    numerals = what.numerals[:length]
+    computed_in = trial.implementation.precision
+    allowance = seen(what.error[here], reference, computed_in, precision, moved_by)
     against_expected, against_reference = allowance + numerals, allowance
     due_expected = closeness.rounded_if_infinite(expected, dtype)
     if case.tolerance is not None:
@@ -185,49 +210,33 @@ def compare(
         against_reference = np.fmax(allowance, against_expected)
         if case.tolerance.ulp is not None:
             due_expected = closeness.rounded(expected, dtype)
-
     due_reference = closeness.rounded_if_infinite(reference, dtype)
-    wrong_expected = closeness.wrong(observed, due_expected, against_expected)
-    wrong = wrong_expected
-    if case.expected.documented is None:
-        wrong = wrong | closeness.wrong(observed, due_reference, against_reference, remainder)
-    diverging, first = steps[wrong], None
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        against, due, allowed, lacks = (
-            ("expected", due_expected, against_expected, np.zeros(length))
-            if wrong_expected[at]
-            else ("reference", due_reference, against_reference, remainder)
-        )
-        first = Deviation(
-            name,
-            int(steps[at]),
-            against,
-            float(due[at]),
-            float(observed[at]),
-            float(closeness.error(observed, due, lacks)[at]),
-            float(allowed[at]),
-        )
-    if length < len(all_steps):
-        diverging = np.append(diverging, all_steps[length:])
-        first = first or Deviation(
-            name,
-            int(all_steps[length]),
-            "reference",
-            float(all_reference[length]),
-            None,
-            np.inf,
-            0.0,
-        )
 
     error = closeness.error(observed, due_reference, remainder)
-    attainable = closeness.rounded(what.best[:length], dtype)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        relative = np.where(reference == 0, np.where(error == 0, 0, np.inf), error / abs(reference))
-        ulp = error / closeness.spacing(reference, dtype)
-        share = np.where(error == 0, 0, error / against_reference)
-        from_best = closeness.error(observed, attainable) / closeness.spacing(attainable, dtype)
-        signed = np.where(error == 0, 0, np.sign(observed - due_reference - remainder) * ulp)
+    off_expected = closeness.error(observed, due_expected)
+    wrong_expected = closeness.not_within(off_expected, due_expected, against_expected)
+    wrong = wrong_expected
+    if case.expected.documented is None:
+        wrong = wrong | closeness.not_within(error, due_reference, against_reference)
+    first = None
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        against, due, off, allowed = (
+            ("expected", due_expected, off_expected, against_expected)
+            if wrong_expected[at]
+            else ("reference", due_reference, error, against_reference)
+        )
+        numbers = (float(values[at]) for values in (due, observed, off, allowed))
+        first = Deviation(name, int(steps[at]), against, *numbers)
+
+    attainable = closeness.rounded(what.best[here], dtype)
+    ulp = error / closeness.spacing(reference, dtype)
+    relative, share = error / abs(reference), error / against_reference
+    exact = error == 0
+    if exact.any():
+        relative, share = np.where(exact, 0.0, relative), np.where(exact, 0.0, share)
+    from_best = closeness.error(observed, attainable) / closeness.spacing(attainable, dtype)
+    signed = np.where(exact, 0.0, np.copysign(ulp, (observed - due_reference) - remainder))
     return Comparison(
         name=name,
         seen_in=sequence.precision,
@@ -240,25 +249,66 @@ def compare(
         expected=expected,
         allowed=against_reference,
         allowed_expected=against_reference + numerals,
-        length=len(sequence.values),
+        length=length,
         first=first,
-        diverging=diverging,
+        diverging=steps[wrong],
         absolute=_extreme(error, steps),
         relative=_extreme(relative, steps),
         ulp=_extreme(ulp, steps),
         share=_extreme(share, steps),
         from_best=None if np.isnan(attainable).any() else _extreme(from_best, steps),
         signed_ulp=(float(signed.min()), float(signed.max()))
-        if length and np.isfinite(signed).all()
+        if len(signed) and np.isfinite(ulp).all()
         else None,
     )
 
 
-def _extreme(values: NDArray[np.float64], steps: Int64) -> Extreme | None:
+def _joined(parts: list[Comparison], what: Due, observed: Float64) -> Comparison:
+    """Comparisons at stretches that follow each other, as one."""
+
+    def together(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    def greatest(name: str) -> Extreme | None:
+        extremes = [getattr(part, name) for part in parts]
+        return None if None in extremes else max(extremes, key=_size)
+
+    ends = [part.signed_ulp for part in parts]
+    length = sum(len(part.steps) for part in parts)
+    return replace(
+        parts[0],
+        steps=what.steps[:length],
+        observed=observed[:length],
+        reference=what.reference[:length],
+        remainder=what.remainder[:length],
+        expected=what.expected[:length],
+        best=together("best"),
+        allowed=together("allowed"),
+        allowed_expected=together("allowed_expected"),
+        diverging=together("diverging"),
+        first=next((part.first for part in parts if part.first), None),
+        absolute=greatest("absolute"),
+        relative=greatest("relative"),
+        ulp=greatest("ulp"),
+        share=greatest("share"),
+        from_best=greatest("from_best"),
+        signed_ulp=None
+        if None in ends
+        else (min(end[0] for end in ends if end), max(end[1] for end in ends if end)),
+    )
+
+
+def _extreme(values: Float64, steps: Int64) -> Extreme | None:
     if not len(values):
         return None
-    at = int(np.argmax(np.nan_to_num(values, nan=np.inf, posinf=np.inf)))
+    at = int(np.argmax(values))
+    if np.isnan(values[at]):  # as great as an infinity: the first of both counts
+        at = int(np.argmax(np.isnan(values) | np.isposinf(values)))
     return Extreme(float(values[at]), int(steps[at]))
+
+
+def _size(extreme: Extreme) -> float:
+    return np.inf if np.isnan(extreme.value) else extreme.value
 
 
 def contradictions(comparison: Comparison) -> list[str]:

@@ -7,7 +7,7 @@ is made a budget. docs/tolerance.md has the derivation.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from harness.budget.rounding import (
 from harness.catalogue import Call, Form, Implementation, Precision, Training
 from harness.catalogue.model import limits
 from harness.reference import Schedule
-from harness.reference.arithmetic import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64, quiet
 from harness.reference.schedule import Chain
 
 __all__ = [
@@ -46,6 +46,8 @@ REFERENCE_ULP = 2.0
 OPTIMIZER_ROUNDINGS = 6
 """Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
 _U64 = 2.0**-53
+_MANY = 256
+"""Links from which on numpy is faster than Python."""
 _READ_AS_TEXT = {"mindspore.train.LearningRateScheduler"}
 """Who reads the rate before from printed digits: they identify it, to another half unit."""
 _WITHOUT_CLOSED_FORM = {"MultiplicativeLR", "SWALR"}
@@ -80,6 +82,7 @@ def budget(
     return seen(error, rates, precision, stored or precision, moved_by)
 
 
+@quiet
 def computed(
     schedule: Schedule,
     call: Call,
@@ -98,12 +101,18 @@ def computed(
     n, counts = Rounding(precision), schedule.counts(steps, training.steps_per_epoch)
     evaluated = call.realises or schedule
     as_text = unit_roundoff(precision) if implementation.api in _READ_AS_TEXT else 0.0
-    error = _errors(evaluated, counts, n, recursive and evaluated.chainable, as_text)
+    recursive = recursive and evaluated.chainable
+    along = rates if evaluated is schedule and not training.changes else None
+    error = (
+        _of_recursion(evaluated, counts, n, as_text, along)
+        if recursive
+        else _of_formula(evaluated, counts, n)
+    )
     # What was worked out on the way to the API is off by one rounding of the greatest rate.
     greatest = max(abs(evaluated.base_lr), float(np.abs(rates).max(initial=0)))
     error = error + len(call.derived) * 2 * _U64 * (greatest if math.isfinite(greatest) else 0)
     if training.changes:
-        changed = _changed(evaluated, training, steps, n, recursive and evaluated.chainable)
+        changed = _changed(evaluated, training, steps, n, recursive)
         before = zip(steps.tolist(), error.tolist(), strict=True)
         error = np.array([changed.get(step, known) for step, known in before])
     # Where a recursion leaves the range, nothing is known of how far off it is.
@@ -126,6 +135,7 @@ def seen(
         return np.where(np.isfinite(rates), error + more + flushed, 0.0)
 
 
+@quiet
 def numeral_rounding(
     schedule: Schedule, training: Training, steps: Int64, rates: Float64
 ) -> Float64:
@@ -138,20 +148,7 @@ def numeral_rounding(
     counts = schedule.counts(steps, training.steps_per_epoch)
     finite = np.where(np.isfinite(rates), np.abs(rates), 0.0)
     error = _of_formula(schedule, counts, Numerals())
-    return np.minimum(np.nan_to_num(error, nan=0.0) + REFERENCE_ULP * 2 * _U64 * finite, finite)
-
-
-def _errors(
-    schedule: Schedule, counts: Int64, n: Rounding, recursive: bool, as_text: float
-) -> Float64:
-    if not recursive:
-        return _of_formula(schedule, counts, n)
-    last = int(counts.max(initial=0))
-    first = schedule.closed(np.array([0]), n)
-    exact = schedule.rates(np.arange(last + 1), 1)
-    chain = schedule.chain(np.arange(1, last + 1), n) if last else None
-    errors = _along(chain, exact, float(first.error.max()), n.tiny, as_text)
-    return np.array(errors)[counts]
+    return np.fmin(error + REFERENCE_ULP * 2 * _U64 * finite, finite)
 
 
 def _of_formula(schedule: Schedule, counts: Int64, n: Rounding) -> Float64:
@@ -162,46 +159,83 @@ def _of_formula(schedule: Schedule, counts: Int64, n: Rounding) -> Float64:
     return error
 
 
-def _along(
-    chain: Chain[Rounded] | None, exact: Float64, error: float, tiny: float, as_text: float
-) -> list[float]:
-    """The error at each count, from that at the first on."""
-    rates = exact.tolist()
-    errors = [error + (tiny if abs(rates[0]) < 2 * tiny else 0.0)]
-    for i, link in enumerate(_links(chain, len(exact) - 1, tiny)):
-        errors.append(_following(link, errors[-1], rates[i], rates[i + 1], as_text))
-    return errors
+def _of_recursion(
+    schedule: Schedule, counts: Int64, n: Rounding, as_text: float, known: Float64 | None
+) -> Float64:
+    """The error of the recursion at each count, shape as `counts`.
+
+    `known` are the exact rates at `counts`, if the caller has them.
+    """
+    last = int(counts.max(initial=0))
+    all_counts = np.arange(last + 1)
+    if known is not None and np.array_equal(counts, all_counts):
+        rates = known
+    else:
+        rates = schedule.rates(all_counts, 1)
+    grown, added = np.empty(last), np.empty(last)
+    for here in schedule.stretches(all_counts[1:]):
+        chain = schedule.chain(all_counts[1:][here], n)
+        assert chain is not None  # as the caller knows
+        before, after = rates[:-1][here], rates[1:][here]
+        grown[here], added[here] = _linked(chain, before, after, n.tiny, as_text)
+    first = float(np.max(schedule.closed(all_counts[:1], n).error))
+    first += n.tiny if abs(rates[0]) < 2 * n.tiny else 0.0
+    return _along(grown, added, first)[counts]
 
 
-_Link: TypeAlias = tuple[float, ...]
-"""Roundoff, the smallest normal number; then scale, center and shift, each with its error."""
+def _linked(
+    chain: Chain[Rounded], before: Float64, after: Float64, tiny: float, as_text: float = 0.0
+) -> tuple[Float64, Float64]:
+    """What each link does to an error `e`: it makes `grown * e + added` of it.
 
-
-def _links(chain: Chain[Rounded] | None, length: int, tiny: float) -> list[_Link]:
-    if chain is None:
-        return []
-    terms = (chain.scale, chain.center, chain.shift)
-    columns = (np.broadcast_to(x, length).tolist() for t in terms for x in (t.value, t.error))
-    return [(chain.scale.roundoff, tiny, *link) for link in zip(*columns, strict=True)]
-
-
-def _following(
-    link: _Link, error: float, rate: float, following: float, as_text: float = 0.0
-) -> float:
-    """What a link does to the error before, and its own rounding."""
-    u, tiny, s, es, c, ec, h, eh = link
-    if s == 1 and es == h == eh == 0:
-        return error  # this link leaves the rate alone
-    distance = abs(rate - c)
-    off = error + as_text * abs(rate) + ec + (u * distance if c else 0.0)
-    error = off * abs(s) + distance * es + off * es
-    if s or es:
-        error += u * (abs(s) * distance + error)
-    error += ec + eh
-    if (s or es) and (c or h):
-        error += u * (abs(following) + error)
+    Args:
+        chain: the links.
+        before: the exact rates that they start from, float64, shape `(n,)` as what is returned.
+        after: those that they lead to.
+        tiny: the smallest normal number.
+        as_text: what reading the rate before from printed digits does to it, relatively.
+    """
+    u = chain.scale.roundoff
+    s, es, c, ec, h, eh = (
+        x for term in (chain.scale, chain.center, chain.shift) for x in (term.value, term.error)
+    )
+    distance, moves = abs(before - c), (s != 0) | (es != 0)
+    shifts = moves & ((c != 0) | (h != 0))
+    grown = abs(s) + es
+    off = as_text * abs(before) + ec + np.where(c != 0, u * distance, 0.0)
+    added = off * grown + distance * es
+    one, two = np.where(moves, u, 0.0), np.where(shifts, u, 0.0)
+    added = added * (1 + one) + one * abs(s) * distance + (ec + eh)
+    added = added * (1 + two) + two * abs(after)
     # What was flushed to zero, or has lost digits there, may come back.
-    return error + (tiny if abs(following) < 2 * tiny else 0.0)
+    added = added + np.where(abs(after) < 2 * tiny, tiny, 0.0)
+    still = np.broadcast_to((s == 1) & (es == 0) & (h == 0) & (eh == 0), after.shape)
+    return (
+        np.where(still, 1.0, grown * (1 + one) * (1 + two)),
+        np.where(still, 0.0, added),
+    )
+
+
+def _along(grown: Float64, added: Float64, error: float) -> Float64:
+    """`error`, and what each link in turn makes of the one before, shape `(links + 1,)`.
+
+    Of many links, equal parts are gone through side by side, as what they make of any error.
+    """
+    if len(grown) < _MANY:
+        errors = [error]
+        for factor, more in zip(grown.tolist(), added.tolist(), strict=True):
+            errors.append(factor * errors[-1] + more)
+        return np.array(errors)
+    parts = math.isqrt(len(grown))
+    padding = (0, -len(grown) % parts)
+    factors = np.pad(grown, padding, constant_values=1.0).reshape(parts, -1).T.copy()
+    sums = np.pad(added, padding).reshape(parts, -1).T.copy()
+    for before, link in pairwise(range(len(factors))):
+        sums[link] += factors[link] * sums[before]
+        factors[link] *= factors[before]
+    starts = _along(factors[-1], sums[-1], error)[:-1]
+    errors = sums + np.where(starts == 0, 0.0, factors * starts)
+    return np.append(error, errors.T.ravel()[: len(grown)])
 
 
 def _changed(
@@ -210,22 +244,19 @@ def _changed(
     """The errors from the first rate on that somebody sets: it is rounded, and gone on from."""
     every, last = training.steps_per_epoch, int(steps.max(initial=0))
     counts = schedule.counts(np.arange(last + 1), every)
-    rates = schedule.changed(np.arange(last + 1), every, training.changes).tolist()
+    rates = schedule.changed(np.arange(last + 1), every, training.changes)
     anew = _of_formula(schedule, counts, n).tolist()
-    errors, error, links = {}, 0.0, list[_Link]()
+    errors, error, grown, added = {}, 0.0, list[float](), list[float]()
     for step in range(min(training.changes), last + 1):
         count = int(counts[step])
         if step in training.changes:
             error = float(n.parameter(training.changes[step]).error)
             if recursive and counts[-1]:
                 found = schedule.found(count, training.changes[step])
-                following = np.arange(1, int(counts[-1]) + 1)
-                links = _links(found.chain(following, n), len(following), n.tiny)
+                links = found.chain(np.maximum(counts[1:], 1), n)
+                assert links is not None
+                grown, added = (x.tolist() for x in _linked(links, rates[:-1], rates[1:], n.tiny))
         elif count != counts[step - 1]:
-            error = (
-                _following(links[count - 1], error, rates[step - 1], rates[step])
-                if links
-                else anew[step]
-            )
+            error = grown[step - 1] * error + added[step - 1] if grown else anew[step]
         errors[step] = error
     return errors

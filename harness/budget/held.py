@@ -39,11 +39,10 @@ def best(
     """
     evaluated = call.realises or schedule
     recursive = implementation.form is Form.RECURSIVE and training.stepping == "plain"
-    with np.errstate(all="ignore"):
-        return evaluated.exact(
-            steps,
-            training.steps_per_epoch,
-            training.changes,
-            Held(implementation.precision),
-            recursive and bool(call.derived) and evaluated.chainable,
-        ).rounded()
+    return evaluated.exact(
+        steps,
+        training.steps_per_epoch,
+        training.changes,
+        Held(implementation.precision),
+        recursive and bool(call.derived) and evaluated.chainable,
+    ).rounded()

@@ -9,13 +9,13 @@ precision, and a recursion is such a formula too.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from harness.catalogue import Precision
 from harness.catalogue.model import limits
-from harness.reference.arithmetic import Float64, Int64, Mask
+from harness.reference.arithmetic import Float64, Int64, Mask, is_nothing, part, quotient
 
 POW_ULP = 2.0
 """Accuracy of `pow` in float64, in ULP: twice the worst that was measured (docs/tolerance.md)."""
@@ -54,30 +54,29 @@ def unit_roundoff(precision: Precision) -> float:
 class Rounded:
     """A value, the bound on its absolute error, and the roundoff of its arithmetic.
 
-    `value` is what exact arithmetic would give, to the few digits that an error bound needs.
+    `value` is what exact arithmetic would give, to the few digits that an error bound needs. Value
+    and error are each a float64 array, or a Python float for what is the same everywhere. A bound
+    that is not a number says, as an infinite one does, that nothing is known. numpy is to be quiet
+    about both: the operators leave that to who evaluates a formula.
     """
 
     __array_ufunc__ = None  # so that numpy leaves `array + number` to us
     __slots__ = ("error", "roundoff", "value")
 
     def __init__(self, value: Any, error: Any, roundoff: float) -> None:
-        self.value = np.asarray(value, dtype=np.float64)
-        self.error = np.asarray(error, dtype=np.float64)
-        self.roundoff = roundoff
+        self.value, self.error, self.roundoff = part(value), part(error), roundoff
 
     def _other(self, other: Rounded | Plain) -> Rounded:
         return other if isinstance(other, Rounded) else Rounded(other, 0.0, self.roundoff)
 
-    def _result(self, value: Any, error: Any, exact: Any) -> Rounded:
-        with np.errstate(all="ignore"):
-            error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
-            rounding = np.where(exact, 0.0, self.roundoff * (np.abs(value) + error))
-            return Rounded(value, error + rounding, self.roundoff)
+    def _result(self, value: Any, error: Any, exact: _Where) -> Rounded:
+        rounding = _unless(exact, self.roundoff * (abs(value) + error))
+        return Rounded(value, error + rounding, self.roundoff)
 
     def at(self, index: int) -> Rounded:
         """One number of an array; of a scalar itself."""
-        value, error = np.broadcast_arrays(self.value, self.error)
-        return Rounded(value[index], error[index], self.roundoff) if value.ndim else self
+        value, error = (x if type(x) is float else x[index] for x in (self.value, self.error))
+        return Rounded(value, error, self.roundoff)
 
     def __neg__(self) -> Rounded:
         return Rounded(-self.value, self.error, self.roundoff)
@@ -85,30 +84,29 @@ class Rounded:
     def __add__(self, other: Rounded | Plain) -> Rounded:
         other = self._other(other)
         value, error = self.value + other.value, self.error + other.error
-        return self._result(value, error, _is(self, 0) | _is(other, 0))
+        return self._result(value, error, _either(_is(self, 0), _is(other, 0)))
 
     def __mul__(self, other: Rounded | Plain) -> Rounded:
         other = self._other(other)
-        with np.errstate(all="ignore"):
-            value = self.value * other.value
-            error = (
-                _product(np.abs(self.value), other.error)
-                + _product(np.abs(other.value), self.error)
-                + _product(self.error, other.error)
-            )
-        return self._result(value, error, _is(self, 1) | _is(other, 1) | _is(self, 0))
+        error = (
+            _product(abs(self.value), other.error)
+            + _product(abs(other.value), self.error)
+            + _product(self.error, other.error)
+        )
+        exact = _either(_is(self, 1), _is(other, 1), _is(self, 0))
+        return self._result(self.value * other.value, error, exact)
 
     def __truediv__(self, other: Rounded | Plain) -> Rounded:
         other = self._other(other)
-        with np.errstate(all="ignore"):
-            value = self.value / other.value
-            error = (self.error + np.abs(value) * other.error) / (np.abs(other.value) - other.error)
-            error = np.where(np.abs(other.value) > other.error, error, np.inf)
-            # A quotient that is a whole number is not rounded, nor one by 1 or 2.
-            known = (self.error == 0) & (other.error == 0)
-            whole = (np.fmod(self.value, other.value) == 0) & (np.abs(value) * self.roundoff <= 1)
-            exact = (known & whole) | _is(other, 1) | _is(other, 2)
-        return self._result(value, np.where(_is(self, 0), 0.0, error), exact)
+        value, size = quotient(self.value, other.value), abs(other.value)
+        if is_nothing(other.error):
+            error = 0.0 if is_nothing(self.error) else quotient(self.error, size)
+        else:
+            error = quotient(self.error + abs(value) * other.error, size - other.error)
+        error = _where(size > other.error, error, math.inf)
+        whole = _whole(self, other, value)
+        exact = _either(whole, _is(other, 1), _is(other, 2))
+        return self._result(value, _unless(_is(self, 0), error), exact)
 
     def __sub__(self, other: Rounded | Plain) -> Rounded:
         return self + -self._other(other)
@@ -123,13 +121,54 @@ class Rounded:
     __rmul__ = __mul__
 
 
-def _is(x: Rounded, value: float) -> Mask:
-    return np.asarray((x.value == value) & (x.error == 0))
+_Where: TypeAlias = "bool | Mask"
+"""Where something holds: everywhere, nowhere, or as a mask of which some are set."""
 
 
-def _product(size: Float64, error: Float64) -> Float64:
+def _is(x: Rounded, value: float) -> _Where:
+    same: Any = x.value == value
+    if not (same if type(same) is bool else same.any()):
+        return False
+    return cast(_Where, same & (x.error == 0))
+
+
+def _either(*wheres: _Where) -> _Where:
+    some: Any = False
+    for where in wheres:
+        some = where if some is False else some | where
+    return cast(_Where, some)
+
+
+def _where(mask: _Where, one: Any, other: Any) -> Any:
+    if mask is True or mask is False:
+        return one if mask else other
+    if mask.all():
+        return one
+    return np.where(mask, one, other) if mask.any() else other
+
+
+def _unless(mask: _Where, values: Any) -> Any:
+    """`values`, and 0 where the mask is set."""
+    return values if mask is False else np.where(mask, 0.0, values)
+
+
+def _product(size: Any, error: Any) -> Any:
     """`size * error`, where nothing is made of an infinity."""
-    return np.where((size == 0) | (error == 0), 0.0, size * error)
+    if is_nothing(size) or is_nothing(error):
+        return 0.0
+    product = size * error
+    if math.isnan(product if type(product) is float else np.add.reduce(product)):
+        return np.where((size == 0) | (error == 0), 0.0, product)
+    return product
+
+
+def _whole(a: Rounded, b: Rounded, ratio: Any) -> _Where:
+    """Where the quotient of two known numbers is a whole number, which is not rounded."""
+    whole = ratio == np.floor(ratio)
+    if not np.any(whole):
+        return False
+    known = (a.error == 0) & (b.error == 0) & (abs(ratio) * a.roundoff <= 1)
+    return cast(_Where, whole & known & (np.fmod(a.value, b.value) == 0))
 
 
 class Rounding:
@@ -157,8 +196,8 @@ class Rounding:
         return Rounded(value, lost + already, self._u)
 
     def whole(self, counts: Int64 | int) -> Rounded:
-        values = np.asarray(counts, dtype=np.float64)
-        return Rounded(values, np.where(np.abs(values) > 1 / self._u, self._u * values, 0), self._u)
+        values = part(counts)
+        return Rounded(values, _where(abs(values) > 1 / self._u, self._u * values, 0.0), self._u)
 
     def root(self, value: float, degree: int) -> Rounded:
         root = value ** (1 / degree)
@@ -171,57 +210,52 @@ class Rounding:
 
     def power(self, base: Rounded, exponent: Rounded | float) -> Rounded:
         exponent = exponent if isinstance(exponent, Rounded) else Rounded(exponent, 0.0, self._u)
-        with np.errstate(all="ignore"):
-            value = np.where(exponent.value == 0, 1.0, np.power(base.value, exponent.value))
-            relative = np.where(base.error == 0, 0.0, base.error / np.abs(base.value))
-            of_base = np.abs(exponent.value) * np.where(
-                relative < 0.5, -np.log1p(-relative), np.inf
-            )
-            of_exponent = np.where(base.value > 0, np.abs(np.log(base.value)), 0) * exponent.error
-        total = (
-            np.where(exponent.value == 0, 0.0, of_base) + of_exponent + self._pow_ulp * 2 * self._u
-        )
-        exact = (exponent.value == 0) & (exponent.error == 0)
-        return self._function(value, np.where(exact, 0.0, total))
+        value = np.power(base.value, exponent.value)
+        total = self._pow_ulp * 2 * self._u
+        if not is_nothing(base.error):
+            relative = np.where(base.error == 0, 0.0, np.divide(base.error, np.abs(base.value)))
+            lost = part(np.where(relative < 0.5, -np.log1p(-relative), np.inf))
+            total = total + _product(lost, abs(exponent.value))
+        if not is_nothing(exponent.error):
+            positive = np.where(np.greater(base.value, 0), base.value, 1.0)
+            total = total + np.abs(np.log(positive)) * exponent.error
+        return self._function(value, _unless(_is(exponent, 0), total))
 
     def times_power(self, scale: Rounded, base: Rounded, exponent: Rounded | float) -> Rounded:
         return scale * self.power(base, exponent)
 
     def exp(self, x: Rounded) -> Rounded:
-        with np.errstate(all="ignore"):
-            total = x.error + np.abs(x.value) * self._e + self._pow_ulp * 2 * self._u
-            return self._function(np.exp(x.value), np.where(_is(x, 0), 0.0, total))
+        total = x.error + abs(x.value) * self._e + self._pow_ulp * 2 * self._u
+        return self._function(np.exp(x.value), _unless(_is(x, 0), total))
 
     def times_exp(self, scale: Rounded, x: Rounded) -> Rounded:
         return scale * self.exp(x)
 
     def half_wave(self, share: Rounded) -> Rounded:
         turned = self._passed(math.pi, _U64 * math.pi) * (share + self._turned)
-        with np.errstate(all="ignore"):
-            angle, off = np.pi * share.value, turned.error
-            value, slope = np.cos(angle), np.abs(np.sin(angle))
-            error = slope * off + off**2 / 2 + self._cos_ulp * 2 * self._u * np.abs(value)
-            return (1 + Rounded(value, error, self._u)) / 2
+        angle, off = np.pi * share.value, turned.error
+        value, slope = np.cos(angle), abs(np.sin(angle))
+        error = slope * off + off * off / 2 + self._cos_ulp * 2 * self._u * abs(value)
+        return (1 + Rounded(value, error, self._u)) / 2
 
     def where(self, mask: Mask, one: Rounded | float, other: Rounded | float) -> Rounded:
         one = one if isinstance(one, Rounded) else Rounded(one, 0.0, self._u)
         other = other if isinstance(other, Rounded) else Rounded(other, 0.0, self._u)
-        return Rounded(
-            np.where(mask, one.value, other.value), np.where(mask, one.error, other.error), self._u
-        )
+        if not np.any(mask):
+            return other
+        value = _where(mask, one.value, other.value)
+        return Rounded(value, _where(mask, one.error, other.error), self._u)
 
     def signed(self, sign: Float64, x: Rounded) -> Rounded:
         return Rounded(sign * x.value, x.error, self._u)
 
-    def _function(self, value: Float64, total: Float64) -> Rounded:
+    def _function(self, value: Any, total: Any) -> Rounded:
         """A value whose logarithm may be off by `total`, and which may be flushed to zero."""
-        with np.errstate(all="ignore"):
-            # A parameter that is lost altogether leaves nothing of the value, an error of 1.
-            relative = np.where(np.isfinite(total), np.expm1(np.minimum(total, 700.0)), 1.0)
-            flushed = np.where(np.abs(value) < 2 * self.tiny, self.tiny, 0.0)
-            return Rounded(
-                value, np.where(value == 0, 0.0, np.abs(value) * relative) + flushed, self._u
-            )
+        # A parameter that is lost altogether leaves nothing of the value, an error of 1.
+        relative = _where(np.isfinite(total), np.expm1(np.minimum(total, 700.0)), 1.0)
+        size = abs(value)
+        flushed = _where(size < 2 * self.tiny, self.tiny, 0.0)
+        return Rounded(value, size * relative + flushed, self._u)
 
 
 class Numerals(Rounding):
@@ -245,4 +279,5 @@ class Numerals(Rounding):
 
     def half_wave(self, share: Rounded) -> Rounded:
         angle, off = np.pi * share.value, np.pi * share.error
-        return Rounded((1 + np.cos(angle)) / 2, np.abs(np.sin(angle)) * off / 2 + off**2 / 4, 0.0)
+        error = 0.0 if is_nothing(off) else abs(np.sin(angle)) * off / 2 + off * off / 4
+        return Rounded((1 + np.cos(angle)) / 2, error, 0.0)

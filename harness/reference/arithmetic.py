@@ -6,7 +6,9 @@ reference model; in `harness.budget.Rounding` it tells how far rounding may take
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,19 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def quiet(function: Callable[P, T]) -> Callable[P, T]:
+    """For one that evaluates formulas: infinities, and what is not a number, are no news there."""
+
+    @wraps(function)
+    def quietly(*args: P.args, **kwargs: P.kwargs) -> T:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return quietly
 
 
 class Number(Protocol):
@@ -71,3 +86,23 @@ class Arithmetic(Protocol[N]):
 
     def signed(self, sign: Float64, x: N) -> N:
         """`x` with signs, which cost no rounding."""
+
+
+def part(value: Any) -> Any:
+    """A number as an array of float64, or as a Python float where it is the same everywhere."""
+    if type(value) is float:
+        return value
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
+        return value
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.ndim else float(array)
+
+
+def is_nothing(x: Any) -> bool:
+    """Whether a part is 0 everywhere, and known to be."""
+    return type(x) is float and x == 0
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """`a / b` of two parts, where Python's floats may not be divided by 0 and numpy's are."""
+    return part(np.divide(a, b)) if type(b) is float and not b else a / b

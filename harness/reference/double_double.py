@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from harness.reference.arithmetic import Float64, Int64, Mask
+from harness.reference.arithmetic import Float64, Int64, Mask, is_nothing, part, quotient
 
 _SPLITTER = 2.0**27 + 1
 Plain: TypeAlias = "float | int | Float64 | Int64"
@@ -36,7 +36,7 @@ class DoubleDouble:
     __slots__ = ("hi", "lo")
 
     def __init__(self, hi: Any, lo: Any = 0.0) -> None:
-        self.hi, self.lo = _part(hi), _part(lo)
+        self.hi, self.lo = part(hi), part(lo)
 
     def rounded(self) -> Float64:
         """The nearest float64."""
@@ -66,13 +66,13 @@ class DoubleDouble:
         return DoubleDouble(-self.hi, -self.lo)
 
     def __add__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        return _quietly(_sum, self, number(other))
+        return _sum(self, number(other))
 
     def __mul__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        return _quietly(_product, self, number(other))
+        return _product(self, number(other))
 
     def __truediv__(self, other: DoubleDouble | Plain) -> DoubleDouble:
-        return _quietly(_ratio, self, number(other))
+        return _ratio(self, number(other))
 
     def __sub__(self, other: DoubleDouble | Plain) -> DoubleDouble:
         return self + -number(other)
@@ -105,27 +105,16 @@ def chosen(mask: Mask, one: DoubleDouble | Plain, other: DoubleDouble | Plain) -
     if np.all(mask):
         return one
     low: Any = 0.0
-    if not (_is_nothing(one.lo) and _is_nothing(other.lo)):
+    if not (is_nothing(one.lo) and is_nothing(other.lo)):
         low = np.where(mask, one.lo, other.lo)
     return DoubleDouble(np.where(mask, one.hi, other.hi), low)
 
 
-def _quietly(
-    operation: Callable[[DoubleDouble, DoubleDouble], DoubleDouble],
-    a: DoubleDouble,
-    b: DoubleDouble,
-) -> DoubleDouble:
-    if isinstance(a.hi, float) and isinstance(b.hi, float):
-        return operation(a, b)  # Python's floats say nothing of the range
-    with np.errstate(all="ignore"):
-        return operation(a, b)
-
-
 def _sum(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     high, low = two_sum(a.hi, b.hi)
-    if _is_nothing(a.lo) or _is_nothing(b.lo):
-        tail = b.lo if _is_nothing(a.lo) else a.lo
-        if not _is_nothing(tail):
+    if is_nothing(a.lo) or is_nothing(b.lo):
+        tail = b.lo if is_nothing(a.lo) else a.lo
+        if not is_nothing(tail):
             high, low = quick_two_sum(high, low + tail)
     else:
         tail, rest = two_sum(a.lo, b.lo)
@@ -140,50 +129,30 @@ def _product(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     if _only_scales(a):
         return DoubleDouble(b.hi * a.hi, b.lo * a.hi)
     high, low = two_product(a.hi, b.hi)
-    if not _is_nothing(b.lo):
+    if not is_nothing(b.lo):
         low = low + a.hi * b.lo
-    if not _is_nothing(a.lo):
+    if not is_nothing(a.lo):
         low = low + a.lo * b.hi
-    if not (_is_nothing(a.lo) and _is_nothing(b.lo)):
+    if not (is_nothing(a.lo) and is_nothing(b.lo)):
         high, low = quick_two_sum(high, low)
     return _within_range(high, low, lambda: a.hi * b.hi)
 
 
 def _ratio(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
-    first = _quotient(a.hi, b.hi)
+    first = quotient(a.hi, b.hi)
     product, lacks = two_product(first, b.hi)
     rest = (a.hi - product) - lacks
-    if not _is_nothing(a.lo):
+    if not is_nothing(a.lo):
         rest = rest + a.lo
-    if not _is_nothing(b.lo):
+    if not is_nothing(b.lo):
         rest = rest - first * b.lo
-    high, low = quick_two_sum(first, _quotient(rest, b.hi))
+    high, low = quick_two_sum(first, quotient(rest, b.hi))
     return _within_range(high, low, lambda: first)
-
-
-def _part(value: Any) -> Any:
-    if type(value) is float:
-        return value
-    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
-        return value
-    array = np.asarray(value, dtype=np.float64)
-    return array if array.ndim else float(array)
-
-
-def _is_nothing(part: Any) -> bool:
-    return type(part) is float and part == 0
 
 
 def _only_scales(x: DoubleDouble) -> bool:
     """Whether it is a power of two, by which every number can be multiplied exactly."""
-    return type(x.hi) is float and _is_nothing(x.lo) and abs(math.frexp(x.hi)[0]) == 0.5
-
-
-def _quotient(a: Any, b: Any) -> Any:
-    if type(b) is float and not b:
-        with np.errstate(all="ignore"):
-            return _part(np.divide(a, b))
-    return a / b
+    return type(x.hi) is float and is_nothing(x.lo) and abs(math.frexp(x.hi)[0]) == 0.5
 
 
 def _within_range(high: Any, low: Any, plain: Callable[[], Any]) -> DoubleDouble:
@@ -200,8 +169,8 @@ def _within_range(high: Any, low: Any, plain: Callable[[], Any]) -> DoubleDouble
 def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
     """The nearest float64 of a sum, and what it lacks."""
     total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
+    rest = total - a
+    return total, (a - (total - rest)) + (b - rest)
 
 
 def quick_two_sum(a: Any, b: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from harness.reference.arithmetic import Arithmetic, Float64, Int64, N
+from harness.reference.arithmetic import Arithmetic, Float64, Int64, N, quiet
 from harness.reference.double_double import DoubleDouble
 from harness.reference.exact import Exact
 from harness.reference.line import LONGEST
@@ -84,6 +84,7 @@ class Schedule(BaseModel):
         return None
 
     @property
+    @quiet
     def chainable(self) -> bool:
         """Whether the family is a recursion too."""
         return self.chain(np.array([1]), Exact()) is not None
@@ -123,6 +124,7 @@ class Schedule(BaseModel):
         """The second part of `known`."""
         return self.known(steps, steps_per_epoch, changes)[1]
 
+    @quiet
     def exact(
         self,
         steps: Int64,
