@@ -29,7 +29,7 @@ def with_record(
 
     Args:
         judgement: what the judge said without them.
-        records: every known divergence.
+        records: the known divergences that may cover it.
         version: of the framework in the trial's environment.
     """
     trial = judgement.trial

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Sequence as Items
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from harness.case import Expected, KnownDivergence, ScheduleCase, Surface, SurfaceCase
 from harness.comparison import (
@@ -41,6 +43,15 @@ class Judge:
     explains: bool = True
     """Whether a cause is looked for where values diverge."""
 
+    @cached_property
+    def _records_of(self) -> dict[str, list[KnownDivergence]]:
+        """The records that name a case, by its name."""
+        named: dict[str, list[KnownDivergence]] = defaultdict(list)
+        for record in self.records:
+            for case in dict.fromkeys(record.cases):
+                named[case].append(record)
+        return named
+
     def judge(self, trial: Trial, observation: Observation | Lost | None) -> Judgement:
         """The verdict on `trial`; `observation` is None for a trial that was not run."""
         if trial.skip is not None:
@@ -59,7 +70,7 @@ class Judge:
             judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
         else:
             judgement = _judge_schedule(trial, case, observation, self.explains)
-        return with_record(judgement, self.records, version)
+        return with_record(judgement, self._records_of.get(case.name, ()), version)
 
 
 def _judge_absence(trial: Trial, absence: str, observation: Observation) -> Judgement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from harness.case import Case, ScheduleCase, SurfaceCase
@@ -138,7 +139,7 @@ class Trial:
         """
         return self.case.dimension not in {"applied", "modes"}
 
-    @property
+    @cached_property
     def training(self) -> Training:
         """The training that the case needs."""
         return training(self.case)

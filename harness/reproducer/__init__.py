@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +191,15 @@ def explain_command(trial: Trial) -> str:
     """The command that shows one trial in full."""
     words = ["conform", "explain", trial.case.name, trial.implementation.api]
     words += ["--target", str(trial.target)]
-    if not Path(trial.case.file).resolve().is_relative_to(CASES.resolve()):
+    if not _is_our_own(trial.case.file):
         words += ["--cases", trial.case.file]
     return shlex.join(words)
+
+
+@cache
+def _is_our_own(file: str) -> bool:
+    """Whether the suite finds the cases of a file by itself."""
+    return Path(file).resolve().is_relative_to(CASES.resolve())
 
 
 def _steps(case: ScheduleCase) -> str:
