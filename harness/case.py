@@ -470,8 +470,8 @@ class ScheduleCase(CaseBase):
 
     def steps_of(self, group: int) -> NDArray[np.int64]:
         """The observed steps at which a group is there; group 0 is the first."""
-        joins = self.groups[group - 1].added_at if group else 0
-        return self.observed_steps[self.observed_steps >= joins]
+        steps, joins = self.observed_steps, self.groups[group - 1].added_at if group else 0
+        return steps[steps >= joins] if joins else steps
 
     @property
     def own_values(self) -> Values | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console
 from rich.text import Text
@@ -20,7 +22,7 @@ from harness.reproducer import advanced, script, written
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import judgements
-from harness.workers import Workers, default_environments
+from harness.workers import EnvironmentSpec, Workers
 
 MAX_ROWS = 60
 """Steps that a table shows; a longer one keeps its first, its last and its telling ones."""
@@ -29,6 +31,7 @@ MAX_ROWS = 60
 def explain(
     case: Case,
     loaded: Loaded,
+    specs: Sequence[EnvironmentSpec],
     implementation: str | None,
     target: str,
     script_only: bool,
@@ -43,7 +46,7 @@ def explain(
     patterns = (implementation,) if implementation else ()
     selection = Selection(implementations=patterns, targets=(target,))
     selection.check([case])
-    with Workers(default_environments()) as workers:
+    with Workers(specs) as workers:
         environments = workers.environments()
         # Who names a target may mean any mode; without one, those of a plain run are enough.
         planned = plan([case], environments, full=target != "*")

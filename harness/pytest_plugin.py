@@ -23,6 +23,7 @@ from rich.console import Console
 from harness import report
 from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
+from harness.environments import load_environments, select
 from harness.errors import ConformError, InvalidCases
 from harness.judge import Judge
 from harness.judgement import Judgement
@@ -34,7 +35,7 @@ from harness.report.model import Report, from_run
 from harness.reproducer import written
 from harness.suite import Run, judgements
 from harness.verdict import Verdict
-from harness.workers import Workers, default_environments
+from harness.workers import Workers
 
 if TYPE_CHECKING:
     from harness.pytest_xdist import Controller
@@ -71,6 +72,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conform", "conformance of learning-rate schedules")
     group.addoption("--implementation", action="append", default=[], help="only this API (glob)")
     group.addoption("--target", action="append", default=[], help="only this target (glob)")
+    group.addoption("--device", action="append", default=[], help="only this device (glob)")
+    group.addoption(
+        "--environment",
+        action="append",
+        default=[],
+        help="in this environment (glob) of environments.yaml, torch or mindspore [those two]",
+    )
+    group.addoption("--environments", type=Path, help="the file that declares environments")
     group.addoption("--full", action="store_true", help="in every execution mode")
     group.addoption("--report", type=Path, help="folder for the report [reports/latest]")
     group.addoption(
@@ -158,13 +167,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.config.stash[_SAID] = "\nconform: ".join(said)
 
 
-def _left_out(config: pytest.Config, controller: Controller | None) -> dict[str, Any]:
-    """What the user's options and arguments have left out of the report."""
-    selection = Selection(
+def _asked_for(config: pytest.Config) -> Selection:
+    """The selection that is ours to make; `-k` is pytest's."""
+    return Selection(
         implementations=tuple(config.getoption("implementation")),
         targets=tuple(config.getoption("target")),
-        keyword=config.option.keyword,
+        devices=tuple(config.getoption("device")),
     )
+
+
+def _left_out(config: pytest.Config, controller: Controller | None) -> dict[str, Any]:
+    """What the user's options and arguments have left out of the report."""
+    selection = replace(_asked_for(config), keyword=config.option.keyword)
     named = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
     parts = [name for name in named if "::" in name or _is_part(Path(name))]
     count = controller.deselected if controller else config.stash.get(_DESELECTED, 0)
@@ -195,16 +209,19 @@ class _Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        specs = default_environments()
+        names, declared = config.getoption("environment"), config.getoption("environments")
+        specs = select(names, load_environments(declared) if names else ())
         if _is_xdist_worker(config):  # the cores are shared out already
             specs = [replace(spec, processes=1) for spec in specs]
         self._workers = Workers(specs, config.getoption("time_limit")).__enter__()
         self._started, self._clock = datetime.now(UTC), time.perf_counter()
         self.environments: list[Environment] = self._workers.environments()
-        self._selection = Selection(
-            implementations=tuple(config.getoption("implementation")),
-            targets=tuple(config.getoption("target")),
-        )
+        self._selection = _asked_for(config)
+        try:
+            self._selection.check_devices(self.environments)
+        except ConformError:
+            self.close()
+            raise
         versions = {e.name: e.version for e in self.environments}
         self._records = list(own_records())
         self._judge = Judge(self._records, versions)
@@ -220,7 +237,7 @@ class _Session:
         self._records += records
 
     def trials(self, case: Case) -> list[Trial]:
-        """The trials of `case` that --implementation and --target leave; pytest does -k."""
+        """The trials of `case` that the options leave; pytest does -k."""
         planned = plan([case], self.environments, self._config.getoption("full"))
         return [trial for trial in planned if self._selection.wants(trial)]
 
@@ -310,12 +327,22 @@ _SESSION = pytest.StashKey[_Session]()
 _CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 _DESELECTED = pytest.StashKey[int]()
 _SAID = pytest.StashKey[str]()
+_UNUSABLE = pytest.StashKey[str]()
+"""Why no case can be tried as it was asked for."""
 
 
-def _session(config: pytest.Config) -> _Session:
-    if _SESSION not in config.stash:
-        config.stash[_SESSION] = _Session(config)
-    return config.stash[_SESSION]
+def _session(node: pytest.Collector | pytest.Item) -> _Session:
+    stash = node.config.stash
+    if _SESSION not in stash and _UNUSABLE not in stash:
+        try:
+            stash[_SESSION] = _Session(node.config)
+        except ConformError as error:
+            stash[_UNUSABLE] = f"conform: {error}"
+            if not _is_xdist_worker(node.config):  # which would be started anew
+                node.session.shouldstop = stash[_UNUSABLE]
+    if _UNUSABLE in stash:
+        raise pytest.Collector.CollectError(stash[_UNUSABLE])
+    return stash[_SESSION]
 
 
 def _is_xdist_worker(config: pytest.Config) -> bool:
@@ -331,7 +358,7 @@ class CaseFileNode(pytest.File):
         except InvalidCases as error:
             raise self.CollectError(str(error)) from None
         if loaded.known_divergences and not self.path.is_relative_to(RECORDS.resolve()):
-            _session(self.config).add_records(loaded.known_divergences)
+            _session(self).add_records(loaded.known_divergences)
         for case in loaded.cases:
             node: CaseNode = CaseNode.from_parent(self, name=case.name, case=case)
             yield node
@@ -345,7 +372,7 @@ class CaseNode(pytest.Collector):
         self.case = case
 
     def collect(self) -> Iterator[pytest.Item]:
-        for trial in _session(self.config).trials(self.case):
+        for trial in _session(self).trials(self.case):
             name = f"{trial.implementation.api}[{trial.target}]"
             # As text, since pytest takes what stands in brackets for parameters when it reads an id
             # back for --lf, and not when it makes one of a name.
@@ -363,7 +390,7 @@ class TrialItem(pytest.Item):
         self.judged: Judgement | None = None
 
     def runtest(self) -> None:
-        self.judged = _session(self.config).judgement(self)
+        self.judged = _session(self).judgement(self)
         reasons = "; ".join(self.judged.reasons)
         if not self.judged.verdict.ran:
             pytest.skip(f"{self.judged.verdict.value}: {reasons}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from click.testing import CliRunner
 from test_workers import FAKES, spec
@@ -14,7 +16,7 @@ API = "torch.optim.lr_scheduler.ExponentialLR"
 
 @pytest.fixture
 def explain(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.explanation.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
 
     def run(*arguments, behaviour="exact", steps=4):
         path = tmp_path / "case.yaml"
@@ -94,9 +96,38 @@ def test_what_fits_nothing_is_said(explain, arguments, telling):
 
 def test_a_framework_that_is_not_there_is_said(explain, monkeypatch):
     missing = EnvironmentSpec("torch", "torch", adapter=FAKES / "missing_adapter.py")
-    monkeypatch.setattr("harness.explanation.default_environments", lambda: [missing])
+    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [missing])
     text = explain("halves", API).output
     assert "unavailable" in text
     assert "a_framework_that_is_not_there" in text
     done = explain("halves", API, "--script")
     assert (done.exit_code, "cannot run here" in done.output) == (3, True)
+
+
+@pytest.fixture
+def again(tmp_path):
+    """A file that declares the torch beside the suite once more, by another name."""
+    path = tmp_path / "environments.yaml"
+    path.write_text(
+        "format: 1\nenvironments:\n  - name: torch-again\n    framework: torch\n"
+        f"    interpreter: {sys.executable}\n"
+    )
+    return str(path)
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize(
+    "named", [("--target", "torch-again/cpu/eager"), ("--environment", "torch-a*")]
+)
+def test_a_declared_environment_is_started_when_it_is_named(again, named):
+    arguments = ["explain", "epochs/every-epoch", API, *named, "--environments", again]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "ExponentialLR on torch-again/cpu/eager: conforms" in done.output
+
+
+def test_an_environment_that_nobody_declared_is_said(again):
+    arguments = ["explain", "epochs/every-epoch", "--target", "jax/cpu/eager"]
+    done = CliRunner().invoke(main, [*arguments, "--environments", again])
+    assert done.exit_code == 2
+    assert "no environment fits 'jax'; there are: mindspore, torch, torch-again" in done.output

@@ -19,7 +19,7 @@ API = "torch.optim.lr_scheduler.ExponentialLR"
 PLUGIN = f"""
 import os
 from pathlib import Path
-import harness.pytest_plugin
+import harness.environments.declared
 from harness.workers import EnvironmentSpec
 
 ADAPTER = Path({str(ROOT / "tests/fakes/fake_adapter.py")!r})
@@ -29,7 +29,7 @@ def environments():
         file.write(os.environ.get("PYTEST_XDIST_WORKER", "controller") + "\\n")
     return [EnvironmentSpec("torch", "torch", adapter=ADAPTER, processes=3)]
 
-harness.pytest_plugin.default_environments = environments
+harness.environments.declared.default_environments = environments
 
 def pytest_runtest_setup(item):
     if "deadly" in item.nodeid and "PYTEST_XDIST_WORKER" in os.environ:

@@ -81,3 +81,31 @@ def test_with_xdist_the_trials_are_shared_out_and_one_report_is_written(tmp_path
     report = read(tmp_path)
     assert len(report.trials) == 9
     assert {each.name for each in report.environments} == {"torch", "mindspore"}
+
+
+def test_environments_and_devices_are_chosen_as_in_a_run(tmp_path):
+    declared = tmp_path / "environments.yaml"
+    declared.write_text(
+        "format: 1\nenvironments:\n  - name: torch-again\n    framework: torch\n"
+        f"    interpreter: {sys.executable}\n"
+    )
+    there = ["--environments", declared, "--environment", "torch*", "--device", "cpu"]
+    code, text = run(PAGE, *there, "-k", "ExponentialLR", "--report", tmp_path / "report", "-q")
+    assert code == 0, text
+    report = read(tmp_path / "report")
+    assert {trial.environment for trial in report.trials} == {"torch", "torch-again"}
+    assert report.selection["devices"] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("given", "telling"),
+    [
+        (("--environment", "jax"), "conform: no environment fits 'jax'"),
+        (("--device", "gpu-of-mine"), "conform: no device fits 'gpu-of-mine'"),
+    ],
+)
+def test_an_environment_or_a_device_that_there_is_not_is_wrong_usage(tmp_path, given, telling):
+    code, text = run(PAGE, *given, "--report", tmp_path)
+    assert code == 2, text
+    assert telling in text
+    assert text.count("ERROR collecting") == 1

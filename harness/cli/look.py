@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
-from harness.cli.common import JSON, PATHS, find_case, load_cases, print_rows
+from harness.cli.common import ENVIRONMENTS_FILE, JSON, PATHS, find_case, load_cases, print_rows
 from harness.project import CASES, REPORTS
 
 
@@ -85,17 +86,41 @@ def list_targets(as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Where the case is, if not among the suite's own.",
 )
+@click.option(
+    "--environment",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="In this environment (glob), such as torch-1.8.  [default: the one that --target names, "
+    "or torch and mindspore]",
+)
+@ENVIRONMENTS_FILE
 def explain(
-    case: str, implementation: str | None, target: str, script: bool, paths: tuple[Path, ...]
+    case: str,
+    implementation: str | None,
+    target: str,
+    script: bool,
+    paths: tuple[Path, ...],
+    names: tuple[str, ...],
+    file: Path | None,
 ) -> None:
     """Show how CASE goes on each implementation: the calls, step by step, and a reproducer."""
     from rich.console import Console
 
     from harness import explanation
+    from harness.environments import load_environments, select
+    from harness.workers import default_environments
+
+    place, named, _ = target.partition("/")
+    own = [spec.name for spec in default_environments()]
+    if not names and named and not any(fnmatchcase(name, place) for name in own):
+        names = (place,)
+    specs = select(names, load_environments(file) if names else ())
 
     loaded = load_cases(paths)
     out = Console(highlight=False, soft_wrap=True)
-    explanation.explain(find_case(loaded, case), loaded, implementation, target, script, out)
+    explained = find_case(loaded, case)
+    explanation.explain(explained, loaded, specs, implementation, target, script, out)
 
 
 @click.command()
