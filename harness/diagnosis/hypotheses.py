@@ -27,7 +27,7 @@ from harness.diagnosis.alternatives import (
 from harness.diagnosis.evidence import Group, Prediction, Variation, plain
 from harness.diagnosis.model import Cause
 from harness.reference import Cyclic, Multiplicative, Schedule
-from harness.reference.arithmetic import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64, quiet
 from harness.reference.exact import Exact
 
 MAX_SHIFT = 64
@@ -448,6 +448,7 @@ def _multiplied(group: Group, name: str, start: int) -> Prediction | None:
     return Prediction(rates, error, due.precision)
 
 
+@quiet
 def _linked_twice(group: Group, start: int) -> Prediction | None:
     """The recursion, with the link that leads to the step at `start` gone through twice.
 
@@ -465,17 +466,16 @@ def _linked_twice(group: Group, start: int) -> Prediction | None:
         np.broadcast_to(np.asarray(term.rounded()), length)
         for term in (chain.scale, chain.center, chain.shift)
     )
-    with np.errstate(all="ignore"):
-        rate = due.rates[start]
-        once_more = (rate - center[0]) * scale[0] + center[0] + shift[0]
-        differences = (once_more - rate) * np.cumprod(np.concatenate([[1.0], scale[1:]]))
-        extra = np.where(
-            np.arange(len(counts)) >= start, differences[np.maximum(counts - first, 0)], 0.0
-        )
-        rates, u = due.rates + extra, unit_roundoff(due.precision)
-        links = np.maximum(counts - first + 1, 0)
-        grown = np.maximum(1.0, np.abs(np.where(due.rates == 0, 1.0, rates / due.rates)))
-        more = 4 * u * (links * np.abs(extra) + (extra != 0) * np.abs(rates))
+    rate = due.rates[start]
+    once_more = (rate - center[0]) * scale[0] + center[0] + shift[0]
+    differences = (once_more - rate) * np.cumprod(np.concatenate([[1.0], scale[1:]]))
+    extra = np.where(
+        np.arange(len(counts)) >= start, differences[np.maximum(counts - first, 0)], 0.0
+    )
+    rates, u = due.rates + extra, unit_roundoff(due.precision)
+    links = np.maximum(counts - first + 1, 0)
+    grown = np.maximum(1.0, np.abs(np.where(due.rates == 0, 1.0, rates / due.rates)))
+    more = 4 * u * (links * np.abs(extra) + (extra != 0) * np.abs(rates))
     if not (np.abs(extra) > due.error).any():
         return None
     return Prediction(rates, np.nan_to_num(due.error * grown + more, nan=np.inf), due.precision)

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.reference.arithmetic import Arithmetic, Int64
+from harness.reference.arithmetic import Arithmetic, Int64, quiet
 from harness.reference.constant import Constant
 from harness.reference.cosine import Cosine, WarmRestarts
 from harness.reference.cyclic import Cyclic, OneCycle
@@ -162,6 +162,7 @@ class Chained(_Composition):
     """
 
     @model_validator(mode="after")
+    @quiet
     def _parts_are_factors(self) -> Chained:
         for part, schedule in zip(self.parts, self.schedules, strict=True):
             links = schedule.chain(np.array([1]), _EXACT)

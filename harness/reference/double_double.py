@@ -29,7 +29,8 @@ class DoubleDouble:
     """`hi + lo`, with `hi` the nearest float64.
 
     Each part is a float64 array, or a Python float for a number that is the same everywhere, which
-    `lo` often is, being 0, while `hi` is an array.
+    `lo` often is, being 0, while `hi` is an array. Whoever evaluates a formula tells numpy to be
+    `quiet` about what leaves the range.
     """
 
     __array_ufunc__ = None  # so that numpy leaves `array + number` to us

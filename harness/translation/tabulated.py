@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from harness.reference.arithmetic import Arithmetic, Float64, Int64
+from harness.reference.arithmetic import Arithmetic, Float64, Int64, quiet
 from harness.reference.double_double import DoubleDouble
 from harness.reference.exact import Exact
 from harness.reference.schedule import Chain, Counted
@@ -26,6 +26,7 @@ class Tabulated(Counted):
     source: str = Field(description="Python code that defines `factor`, the user's function")
 
     @cached_property
+    @quiet
     def _products(self) -> DoubleDouble:
         given = DoubleDouble(np.array(self.factors[1:]))
         nothing = DoubleDouble(np.zeros(len(self.factors) - 1))
