@@ -87,12 +87,12 @@ def rounded_if_infinite(values: Float64, dtype: DType) -> Float64:
 def spacing(values: Float64, dtype: DType) -> Float64:
     """One unit in the last place of `values` in `dtype`; of 0 for NaN, of the greatest for more.
 
-    >>> spacing(np.array([1.0, 0.1, 0.0]), np.dtype("float32")).tolist()
+    >>> spacing(np.array([1.0, 0.1, np.nan]), np.dtype("float32")).tolist()
     [1.1920928955078125e-07, 7.450580596923828e-09, 1.401298464324817e-45]
     """
     bounds = limits(dtype)
     below = np.nextafter(bounds.max, dtype.type(0))
-    held = rounded(np.fmin(np.abs(values), float(below)), dtype)
+    held = rounded(np.fmin(np.fmax(np.abs(values), 0.0), float(below)), dtype)
     # The power of two that a float64 has as its exponent, which counts for nothing in 0.
     power = (held.view(np.int64) & _EXPONENT).view(np.float64)
     return np.maximum(power * float(bounds.eps), float(bounds.smallest_subnormal))

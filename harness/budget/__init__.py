@@ -224,7 +224,8 @@ def _along(grown: Float64, added: Float64, error: float) -> Float64:
     if len(grown) < _MANY:
         errors = [error]
         for factor, more in zip(grown.tolist(), added.tolist(), strict=True):
-            errors.append(factor * errors[-1] + more)
+            before = errors[-1]
+            errors.append(factor * before + more if before else more)
         return np.array(errors)
     parts = math.isqrt(len(grown))
     padding = (0, -len(grown) % parts)

@@ -1,0 +1,98 @@
+"""Sequences that are compared in stretches, and the units that errors are told in."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+from making import schedule_case, sequence, trial
+
+from harness import closeness
+from harness.comparison import compare, due
+from harness.observation import Sequence
+
+RATES = 0.5 * 0.99 ** np.arange(500)
+
+
+def compared(values, stretch, monkeypatch, steps=500, **fields):
+    """The comparison of `values` with a decay, so many steps at a time."""
+    monkeypatch.setattr("harness.comparison.LONGEST", stretch)
+    case = schedule_case(
+        schedule={"base_lr": 0.5, "decay_rate": 0.99, "decay_steps": 1},
+        steps=steps,
+        **{"expected": {"values": {0: 0.5, 400: float(RATES[400])}}, **fields},
+    )
+    made = trial(case)
+    values = sequence(made.implementation.precision, values)
+    return compare(made, case, "reported", values, due(made, case, 0))
+
+
+def planted(where):
+    values = RATES.copy()
+    for step, value in where.items():
+        values[step] = value
+    return values
+
+
+SEQUENCES = {
+    "as due": RATES,
+    "two off": planted({3: 0.4, 470: 0.1}),
+    "a NaN before an infinity": planted({64: np.nan, 300: np.inf}),
+    "a NaN beside an infinity": planted({130: np.inf, 129: np.nan}),
+    "a zero": planted({400: 0.0}),
+    "the last": planted({499: -np.inf}),
+    "some missing": RATES[:200],
+    "a stretch alone": RATES[:64],
+    "none": RATES[:0],
+    "one too many": np.append(RATES, 0.1),
+}
+
+
+@pytest.mark.parametrize("which", SEQUENCES)
+@pytest.mark.parametrize(
+    "tolerance", [None, {"ulp": 4, "reason": "r"}, {"rtol": 1e-3, "reason": "r"}]
+)
+def test_stretches_make_no_difference(which, tolerance, monkeypatch):
+    values = SEQUENCES[which]
+    fields = {} if tolerance is None else {"tolerance": tolerance}
+    whole = compared(values, 1000, monkeypatch, **fields)
+    parts = compared(values, 64, monkeypatch, **fields)
+    for name, value in vars(whole).items():
+        other = getattr(parts, name)
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(other, value, strict=True, err_msg=name)
+        else:  # as text, since what is no number is not itself
+            assert repr(other) == repr(value), name
+
+
+def test_the_first_deviation_and_the_greatest_are_found_in_whatever_stretch(monkeypatch):
+    found = compared(planted({190: RATES[190] * 1.1, 410: RATES[410] * 2}), 64, monkeypatch)
+    assert found.first is not None
+    assert (found.first.step, found.diverging.tolist()) == (190, [190, 410])
+    assert found.relative is not None
+    assert found.relative.step == 410
+    assert found.relative.value == pytest.approx(1.0)
+    assert found.absolute is not None
+    assert found.absolute.step == 410
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_a_unit_in_the_last_place_is_the_distance_to_the_next_number(dtype):
+    kind, bounds = np.dtype(dtype), ml_dtypes.finfo(dtype)
+    powers = np.linspace(
+        np.log2(float(bounds.smallest_subnormal)), float(bounds.maxexp) - 1e-3, 999
+    )
+    held = np.array([0.0, *(2.0**powers).astype(kind).astype(np.float64)])
+    held = held[held < float(bounds.max)]
+    following = np.nextafter(held.astype(kind), kind.type(np.inf)).astype(np.float64)
+    for values in (held, -held):
+        assert closeness.spacing(values, kind).tolist() == (following - held).tolist()
+    greatest = (bounds.max - np.nextafter(bounds.max, kind.type(0))).astype(np.float64)
+    beyond = closeness.spacing(np.array([np.inf, -np.inf, np.nan]), kind).tolist()
+    assert beyond == [greatest, greatest, float(bounds.smallest_subnormal)]
+
+
+def test_what_was_seen_is_not_written_to(monkeypatch):
+    values = Sequence("float64", RATES.copy())
+    values.values.flags.writeable = False
+    assert compared(values.values, 64, monkeypatch).first is None
