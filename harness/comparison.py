@@ -169,8 +169,9 @@ def compare(
         key=unit_roundoff,
     )
     parts = [
-        _stretch(trial, case, name, sequence, what, precision, slice(start, start + LONGEST))
+        _stretch(trial, case, name, sequence, what, precision, slice(start, end))
         for start in range(0, max(length, 1), LONGEST)
+        for end in [min(start + LONGEST, length)]
     ]
     compared = _joined(parts, what, sequence.values) if len(parts) > 1 else parts[0]
     missing = what.steps[length:]
@@ -195,8 +196,7 @@ def _stretch(
     here: slice,
 ) -> Comparison:
     """The comparison at some steps, for whose numbers the processor's cache has room."""
-    length, dtype = len(sequence.values), np.dtype(precision)
-    here = slice(here.start, min(here.stop, length, len(what.steps)))
+    dtype = np.dtype(precision)
     steps, reference, remainder = what.steps[here], what.reference[here], what.remainder[here]
     observed, expected, numerals = sequence.values[here], what.expected[here], what.numerals[here]
 
@@ -249,7 +249,7 @@ def _stretch(
         expected=expected,
         allowed=against_reference,
         allowed_expected=against_reference + numerals,
-        length=length,
+        length=len(sequence.values),
         first=first,
         diverging=steps[wrong],
         absolute=_extreme(error, steps),

@@ -45,7 +45,7 @@ class Judge:
 
     @cached_property
     def _records_of(self) -> dict[str, list[KnownDivergence]]:
-        """The records that name a case, by its name."""
+        """The records that name a case, by its name; all are known at the first judgement."""
         named: dict[str, list[KnownDivergence]] = defaultdict(list)
         for record in self.records:
             for case in dict.fromkeys(record.cases):

@@ -23,7 +23,7 @@ from rich.console import Console
 from harness import report
 from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
-from harness.environments import load_environments, select
+from harness.environments import specs_of
 from harness.errors import ConformError, InvalidCases
 from harness.judge import Judge
 from harness.judgement import Judgement
@@ -209,8 +209,7 @@ class _Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        names, declared = config.getoption("environment"), config.getoption("environments")
-        specs = select(names, load_environments(declared) if names else ())
+        specs = specs_of(config.getoption("environment"), config.getoption("environments"))
         if _is_xdist_worker(config):  # the cores are shared out already
             specs = [replace(spec, processes=1) for spec in specs]
         self._workers = Workers(specs, config.getoption("time_limit")).__enter__()

@@ -102,9 +102,9 @@ def computed(
     evaluated = call.realises or schedule
     as_text = unit_roundoff(precision) if implementation.api in _READ_AS_TEXT else 0.0
     recursive = recursive and evaluated.chainable
-    along = rates if evaluated is schedule and not training.changes else None
+    known = rates if evaluated is schedule and not training.changes else None
     error = (
-        _of_recursion(evaluated, counts, n, as_text, along)
+        _of_recursion(evaluated, counts, n, as_text, known)
         if recursive
         else _of_formula(evaluated, counts, n)
     )
@@ -114,7 +114,7 @@ def computed(
     if training.changes:
         changed = _changed(evaluated, training, steps, n, recursive)
         before = zip(steps.tolist(), error.tolist(), strict=True)
-        error = np.array([changed.get(step, known) for step, known in before])
+        error = np.array([changed.get(step, unchanged) for step, unchanged in before])
     # Where a recursion leaves the range, nothing is known of how far off it is.
     return np.nan_to_num(error, nan=np.inf, posinf=np.inf)
 
@@ -204,14 +204,14 @@ def _linked(
     grown = abs(s) + es
     off = as_text * abs(before) + ec + np.where(c != 0, u * distance, 0.0)
     added = off * grown + distance * es
-    one, two = np.where(moves, u, 0.0), np.where(shifts, u, 0.0)
-    added = added * (1 + one) + one * abs(s) * distance + (ec + eh)
-    added = added * (1 + two) + two * abs(after)
+    of_product, of_sum = np.where(moves, u, 0.0), np.where(shifts, u, 0.0)
+    added = added * (1 + of_product) + of_product * abs(s) * distance + (ec + eh)
+    added = added * (1 + of_sum) + of_sum * abs(after)
     # What was flushed to zero, or has lost digits there, may come back.
     added = added + np.where(abs(after) < 2 * tiny, tiny, 0.0)
     still = np.broadcast_to((s == 1) & (es == 0) & (h == 0) & (eh == 0), after.shape)
     return (
-        np.where(still, 1.0, grown * (1 + one) * (1 + two)),
+        np.where(still, 1.0, grown * (1 + of_product) * (1 + of_sum)),
         np.where(still, 0.0, added),
     )
 

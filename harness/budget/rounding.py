@@ -241,8 +241,6 @@ class Rounding:
     def where(self, mask: Mask, one: Rounded | float, other: Rounded | float) -> Rounded:
         one = one if isinstance(one, Rounded) else Rounded(one, 0.0, self._u)
         other = other if isinstance(other, Rounded) else Rounded(other, 0.0, self._u)
-        if not np.any(mask):
-            return other
         value = _where(mask, one.value, other.value)
         return Rounded(value, _where(mask, one.error, other.error), self._u)
 

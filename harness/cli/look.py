@@ -108,14 +108,14 @@ def explain(
     from rich.console import Console
 
     from harness import explanation
-    from harness.environments import load_environments, select
+    from harness.environments import specs_of
     from harness.workers import default_environments
 
     place, named, _ = target.partition("/")
     own = [spec.name for spec in default_environments()]
     if not names and named and not any(fnmatchcase(name, place) for name in own):
         names = (place,)
-    specs = select(names, load_environments(file) if names else ())
+    specs = specs_of(names, file)
 
     loaded = load_cases(paths)
     out = Console(highlight=False, soft_wrap=True)

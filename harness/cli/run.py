@@ -129,13 +129,13 @@ def run(
     # The harness is imported where it is needed, so that what needs little of it answers at once.
     from harness import console, report as reporting
     from harness.changed import running
-    from harness.environments import load_environments, select
+    from harness.environments import specs_of
     from harness.plan import Selection
     from harness.workers import Workers
 
     reporting.ensure_writable(folder)
     selection = Selection(*wanted)
-    specs = select(names, load_environments(file) if names else ())
+    specs = specs_of(names, file)
     out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
     progress = console.Progressing(out, err)
     now = look(running.places(specs), cases, beside)

@@ -1,6 +1,12 @@
 """Named environments: an interpreter each, here or on another machine, with one framework."""
 
-from harness.environments.declared import Declared, EnvironmentsFile, load_environments, select
+from harness.environments.declared import (
+    Declared,
+    EnvironmentsFile,
+    load_environments,
+    select,
+    specs_of,
+)
 from harness.environments.making import Making, make, remove
 
 __all__ = [
@@ -11,4 +17,5 @@ __all__ = [
     "make",
     "remove",
     "select",
+    "specs_of",
 ]

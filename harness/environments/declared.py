@@ -158,6 +158,14 @@ def load_environments(path: Path | None = None) -> tuple[Declared, ...]:
     return tuple(declared)
 
 
+def specs_of(names: Sequence[str], path: Path | None = None) -> list[EnvironmentSpec]:
+    """The environments of those names, of a file, which is not read where there are no names.
+
+    Arguments and errors as in `select` and `load_environments`.
+    """
+    return select(names, load_environments(path) if names else ())
+
+
 def select(names: Sequence[str], declared: Iterable[Declared]) -> list[EnvironmentSpec]:
     """The environments of those names, in their order, each once; without names the default ones.
 
