@@ -22,7 +22,8 @@ from harness.case import ScheduleCase
 from harness.load import load
 from harness.plan import Selection, plan
 from harness.project import CASES
-from harness.workers import Workers, default_environments, request
+from harness.workers import Workers, default_environments
+from harness.workers.messages import request
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFORM = Path(sys.executable).with_name("conform")

@@ -15,10 +15,11 @@ from rich.text import Text
 
 from harness.judgement import Judgement
 from harness.listing import counted
-from harness.plan import Environment, Trial
+from harness.plan import Trial
 from harness.reproducer import explain_command
 from harness.suite import Listener, Run
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 if TYPE_CHECKING:
     from harness.changed.running import Joint

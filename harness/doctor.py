@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.console import environment_line
-from harness.plan import Environment
 from harness.versions import within
-from harness.workers import Workers, default_environments
+from harness.workers import Environment, Workers, default_environments
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,7 @@ from harness.catalogue import (
 from harness.durations import Durations
 from harness.errors import DeviceAbsent, NothingSelected, UnknownName
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 MAX_DRIVEN = 200_000
 """Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
@@ -51,27 +52,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.environment}/{self.device}/{self.mode}"
-
-
-@dataclass(frozen=True)
-class Environment:
-    """One interpreter with one version of a framework, as it describes itself.
-
-    `failure` says why it could not be started; then `crashed` tells a framework that died from one
-    that is not there, and there are no devices.
-    """
-
-    name: str
-    framework: str
-    python: str = ""
-    version: str = ""
-    packages: dict[str, str] = field(default_factory=dict)
-    devices: tuple[str, ...] = ()
-    absent_devices: dict[str, str] = field(default_factory=dict)
-    printed: str = ""
-    failure: str = ""
-    crashed: bool = False
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.limits import TIME_LIMIT
 from harness.load import load
-from harness.plan import Environment, Selection, Trial, plan
+from harness.plan import Selection, Trial, plan
 from harness.project import CASES, RECORDS, REPORTS, ROOT, own_records
 from harness.report.model import Report, from_run
 from harness.reproducer import written
 from harness.suite import Run, judgements
 from harness.verdict import Verdict
-from harness.workers import Workers
+from harness.workers import Environment, Workers
 
 if TYPE_CHECKING:
     from harness.pytest_xdist import Controller

@@ -13,9 +13,9 @@ from harness.errors import NothingSelected, NothingToRun
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.load import Loaded
-from harness.plan import Environment, Selection, Trial, plan
+from harness.plan import Selection, Trial, plan
 from harness.verdict import Verdict
-from harness.workers import Workers
+from harness.workers import Environment, Workers
 
 
 @dataclass(frozen=True)

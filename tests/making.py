@@ -14,8 +14,9 @@ from harness.catalogue import IMPLEMENTATIONS, Unsupported
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import Environment, Selection, Skip, Target, Trial, calls_of
+from harness.plan import Selection, Skip, Target, Trial, calls_of
 from harness.suite import Run
+from harness.workers import Environment
 
 TORCH_EXPONENTIAL = "torch.optim.lr_scheduler.ExponentialLR"
 TORCH_STEP = "torch.optim.lr_scheduler.StepLR"

@@ -7,7 +7,7 @@ from rich.console import Console
 from test_workers import spec
 
 from harness import doctor
-from harness.plan import Environment
+from harness.workers import Environment
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from making import (
 from harness import listing, workers
 from harness.catalogue import IMPLEMENTATIONS
 from harness.load import Loaded
-from harness.plan import Environment
+from harness.workers import Environment
 
 
 def test_a_case_is_listed_with_its_family_length_tags_and_place():

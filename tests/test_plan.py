@@ -21,7 +21,6 @@ from harness.catalogue import IMPLEMENTATIONS, Call, Training, mappings
 from harness.errors import ConformError, DeviceAbsent, UnknownName
 from harness.plan import (
     MAX_DRIVEN,
-    Environment,
     Selection,
     Skip,
     Target,
@@ -30,6 +29,7 @@ from harness.plan import (
     training,
 )
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 BOTH = (TORCH, MINDSPORE)
 EVERY_MODE = ["pynative", "graph", "jit", "jit-O1", "vector"]

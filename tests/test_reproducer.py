@@ -13,10 +13,10 @@ import pytest
 from harness.case import CaseFile
 from harness.load import load
 from harness.observation import Observation
-from harness.plan import Environment, plan
+from harness.plan import plan
 from harness.project import CASES
 from harness.reproducer import explain_command, script
-from harness.workers import Workers, default_environments
+from harness.workers import Environment, Workers, default_environments
 
 HERE = [
     Environment("torch", "torch", version="2.13.0", devices=("cpu", "cuda")),

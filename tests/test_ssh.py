@@ -86,7 +86,7 @@ def test_a_worker_on_another_machine_answers_and_its_faults_cost_their_trials_on
 
 
 def test_a_hang_on_another_machine_is_ended_there(server, monkeypatch):
-    monkeypatch.setattr("harness.workers.SILENCE", 0.5)
+    monkeypatch.setattr("harness.workers.pool.SILENCE", 0.5)
     done, _ = judged(box(server), "exact", "hangs", "exact", time_limit=2.0)
     assert [j.verdict for j in done] == [Verdict.CONFORMS, Verdict.TIMED_OUT, Verdict.CONFORMS]
     assert "no answer within 2.5 s" in done[1].reasons[0]
@@ -216,7 +216,7 @@ def test_a_network_that_falls_silent_is_noticed(server):
 
 
 def test_a_machine_that_does_not_come_back_costs_what_was_to_run_there(server, monkeypatch):
-    monkeypatch.setattr("harness.workers.PAUSES", (0.0, 0.1, 0.2, 0.3))
+    monkeypatch.setattr("harness.workers.pool.PAUSES", (0.0, 0.1, 0.2, 0.3))
     with Workers([box(server)]) as workers:
         trials = plan(cases(*["slow"] * 9), workers.environments())
         seen = []
@@ -314,12 +314,12 @@ def test_a_worker_stuck_in_native_code_does_not_outlive_its_connection(
 
 def test_a_worker_that_hears_nothing_for_a_whole_lease_ends_itself(server, there, monkeypatch):
     """A network that goes away closes nothing: what is left is that nobody says anything."""
-    monkeypatch.setattr("harness.workers.LEASE", -27.0)
+    monkeypatch.setattr("harness.workers.pool.LEASE", -27.0)
     with Workers([box(server)], 30.0, 30.0) as workers:
         workers.environments()
         wait_until(lambda: not below(there) and not list(there.glob("conform-*")))
     # and one that hears something goes on
-    monkeypatch.setattr("harness.workers.HEARTBEAT", 0.5)
+    monkeypatch.setattr("harness.workers.pool.HEARTBEAT", 0.5)
     with Workers([box(server)], 30.0, 30.0) as workers:
         trials = plan(cases(*["slow"] * 10), workers.environments())
         assert not any(isinstance(o, Lost) for _, o in workers.run(trials))

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import workers as workers_module
 from harness.case import CaseFile
 from harness.judge import Judge
 from harness.observation import Lost, Observation
 from harness.plan import plan
 from harness.suite import judgements
 from harness.verdict import Verdict
-from harness.workers import EnvironmentSpec, Workers
+from harness.workers import EnvironmentSpec, Workers, pool
 
 FAKES = Path(__file__).parent / "fakes"
 API = "torch.optim.lr_scheduler.ExponentialLR"
@@ -235,7 +234,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
 
 
 def test_what_is_expected_never_travels_to_a_worker():
-    from harness.workers import request
+    from harness.workers.messages import request
 
     with Workers([spec()]) as workers:
         (trial,) = plan(cases("exact"), workers.environments())
@@ -244,7 +243,7 @@ def test_what_is_expected_never_travels_to_a_worker():
 
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_environments_beyond_the_cores_wait_for_their_turn(monkeypatch, at_once):
-    monkeypatch.setattr(workers_module, "AT_ONCE", at_once)
+    monkeypatch.setattr(pool, "AT_ONCE", at_once)
     specs = [spec(name=name) for name in ("a", "b", "c")]
     with Workers(specs) as workers:
         trials = plan(cases("exact", "killed", "exact"), workers.environments())

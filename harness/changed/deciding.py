@@ -11,8 +11,9 @@ from harness.changed.state import State, different
 from harness.changed.surroundings import Surroundings
 from harness.listing import counted
 from harness.load import Loaded
-from harness.plan import Environment, Trial
+from harness.plan import Trial
 from harness.report.model import EnvironmentEntry, Report
+from harness.workers import Environment
 
 
 def digests(loaded: Loaded) -> dict[str, list[str]]:

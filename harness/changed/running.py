@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,31 +13,17 @@ from harness.changed import state
 from harness.changed.deciding import Changes, Decision, as_environment, digests
 from harness.changed.joining import Before, joined
 from harness.changed.state import Asked, NoState, State, Told
-from harness.changed.surroundings import Place, Surroundings, digest
+from harness.changed.surroundings import Surroundings, digest
 from harness.errors import ReportUnreadable
 from harness.load import Loaded
-from harness.plan import Environment, Selection, Trial, plan
+from harness.plan import Selection, Trial, plan
 from harness.report import FILES
 from harness.report.model import Gathering, Report, from_run, this_suite
 from harness.report.reading import FORMAT, parse
 from harness.report.write import write_texts
 from harness.suite import Listener
 from harness.verdict import Verdict
-from harness.workers import EnvironmentSpec, Workers
-
-
-def places(specs: Sequence[EnvironmentSpec]) -> list[Place]:
-    """Where trials will be run."""
-    return [
-        Place(spec.name, spec.framework, _python(spec), str(spec.adapter_source)) for spec in specs
-    ]
-
-
-def _python(spec: EnvironmentSpec) -> str:
-    """The interpreter's path; of another machine's what no path here is, so it is always tried."""
-    if spec.ssh is not None:
-        return f"ssh {spec.ssh} {spec.python}"
-    return spec.python or sys.executable
+from harness.workers import Environment, EnvironmentSpec, Workers
 
 
 @dataclass(frozen=True)

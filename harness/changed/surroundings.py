@@ -16,8 +16,12 @@ from importlib import util
 from importlib.machinery import PathFinder
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import harness
+
+if TYPE_CHECKING:
+    from harness.workers import EnvironmentSpec
 
 HARNESS = Path(harness.__file__).parent
 DRAWING = {
@@ -79,6 +83,20 @@ class Surroundings:
     environments: dict[str, dict[str, str]]
     files: dict[str, str]
     drawing: dict[str, str]
+
+
+def places(specs: Sequence[EnvironmentSpec]) -> list[Place]:
+    """Where trials will be run."""
+    return [
+        Place(spec.name, spec.framework, _python(spec), str(spec.adapter_source)) for spec in specs
+    ]
+
+
+def _python(spec: EnvironmentSpec) -> str:
+    """The interpreter's path; of another machine's what no path here is, so it is always tried."""
+    if spec.ssh is not None:
+        return f"ssh {spec.ssh} {spec.python}"
+    return spec.python or sys.executable
 
 
 def look(

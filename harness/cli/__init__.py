@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import traceback
 from typing import Any
@@ -24,12 +25,16 @@ from harness.cli import (
 from harness.cli.common import EXIT_CODES, INTERRUPTED, OWN_FAULT
 from harness.errors import ConformError
 
+NEW_OBJECTS = 100_000
+"""After so many Python looks for garbage in cycles, of which the harness makes hardly any."""
+
 
 class _Group(click.Group):
     """Ends a command with the exit code of its error, and says the error without a traceback."""
 
     def invoke(self, context: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminated)
+        gc.set_threshold(NEW_OBJECTS)
         try:
             return super().invoke(context)
         except ConformError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,12 @@ from harness.limits import TIME_LIMIT
 from harness.project import CASES, ENVIRONMENTS, RECORDS, REPORTS
 
 if TYPE_CHECKING:
+    from harness.changed.running import Last
+    from harness.changed.state import NoState, State
     from harness.load import Loaded
     from harness.plan import Selection
     from harness.report.model import Report
+    from harness.workers import EnvironmentSpec
 
 BESIDE = ("baseline.json", "durations.json")
 """What a report depends on besides its trials, in the folder of reports."""
@@ -112,7 +116,7 @@ def run(
 ) -> None:
     """Run the cases below each PATH (by default the suite's own) and write a report."""
     from harness.changed import state
-    from harness.changed.surroundings import look
+    from harness.changed.surroundings import look, places
 
     folder = report or REPORTS / "latest"
     cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
@@ -126,43 +130,42 @@ def run(
     ):
         click.echo("\n".join(state.told_again(noted, folder)))
         return
-    # The harness is imported where it is needed, so that what needs little of it answers at once.
-    from harness import console, report as reporting
-    from harness.changed import running
-    from harness.environments import specs_of
-    from harness.plan import Selection
     from harness.workers import Workers
 
-    reporting.ensure_writable(folder)
-    selection = Selection(*wanted)
-    specs = specs_of(names, file)
-    out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
-    progress = console.Progressing(out, err)
-    now = look(running.places(specs), cases, beside)
-    last = running.last_of(noted, folder) if isinstance(noted, state.State) else noted
-    if isinstance(last, state.NoState):
-        click.echo(f"everything is run: {last.reason}")
+    # The harness is imported where it is needed: what needs little of it answers at once, and where
+    # everything is run, the frameworks are imported by their workers at the same time.
+    specs = _specs(names, file)
+    now = look(places(specs), cases, beside)
+    last = _last(noted, folder)
+    with ExitStack() as to_end:
+        workers = Workers(specs, time_limit)
+        if last is None:
+            to_end.enter_context(workers)
+        from harness import console, report as reporting
+        from harness.changed import running
+        from harness.plan import Selection
 
-    try:
-        with progress:
-            if isinstance(last, running.Last):
+        reporting.ensure_writable(folder)
+        selection = Selection(*wanted)
+        out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
+        progress = console.Progressing(out, err)
+        try:
+            with progress:
                 part = _part(paths, selection)
-                options = selection, full, time_limit, fail_fast, progress.listener
-                joint = running.Running(part, specs, *options).made(last, now)
-                made, summary = joint.report, partial(console.print_joint, out, joint)
-            else:
-                with Workers(specs, time_limit) as workers:
-                    # The frameworks are imported there while the cases are loaded here.
-                    part = _part(paths, selection)
+                if last is not None:
+                    options = selection, full, time_limit, fail_fast, progress.listener
+                    joint = running.Running(part, specs, *options).made(last, now)
+                    made, summary = joint.report, partial(console.print_joint, out, joint)
+                else:
                     result, made = running.everything(
                         part, workers, selection, progress.listener, fail_fast, full
                     )
-                summary = partial(console.print_summary, out, result)
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(
-            f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
-            f"{folder} is left as it was"
-        ) from None
+                    summary = partial(console.print_summary, out, result)
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(
+                f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
+                f"{folder} is left as it was"
+            ) from None
     # The baseline is of the suite's own cases, all of them.
     if not names and {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
         made = with_changes(made)
@@ -173,6 +176,30 @@ def run(
     if since:
         out.print(since, soft_wrap=True)
     sys.exit(1 if made.fails else 0)
+
+
+def _specs(names: tuple[str, ...], file: Path | None) -> list[EnvironmentSpec]:
+    """The environments of those names; without names those that no file has to be read for."""
+    if not names:
+        from harness.workers import default_environments
+
+        return default_environments()
+    from harness.environments import specs_of
+
+    return specs_of(names, file)
+
+
+def _last(noted: State | NoState | None, folder: Path) -> Last | None:
+    """The last report, if something is to be taken from it and can be."""
+    if noted is None:
+        return None
+    from harness.changed import running, state
+
+    last = running.last_of(noted, folder) if isinstance(noted, state.State) else noted
+    if isinstance(last, running.Last):
+        return last
+    click.echo(f"everything is run: {last.reason}")
+    return None
 
 
 def _part(paths: tuple[Path, ...], selection: Selection) -> Loaded:

@@ -11,11 +11,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from harness.case import Located, Strict
-from harness.connection import ssh_words
 from harness.errors import EnvironmentsUnusable, Problem, UnknownName
 from harness.load import Source, shown
 from harness.project import ENVIRONMENTS, ROOT
 from harness.workers import EnvironmentSpec, default_environments
+from harness.workers.connection import ssh_words
 
 FOLDER = ROOT / ".environments"
 """Where those are made that the suite makes itself."""

@@ -24,12 +24,12 @@ from harness.fuzz.known import Known
 from harness.fuzz.search import Asked, Finding, Listener, Search, Tally, families_like
 from harness.judge import Judge
 from harness.load import load
-from harness.plan import Environment, Selection, fits, plan
+from harness.plan import Selection, fits, plan
 from harness.project import RECORDS, own_records
 from harness.reference import FAMILIES
 from harness.suite import judgements, why_nothing
 from harness.verdict import Verdict
-from harness.workers import EnvironmentSpec, Workers
+from harness.workers import Environment, EnvironmentSpec, Workers
 
 
 class End(StrEnum):

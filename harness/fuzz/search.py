@@ -20,10 +20,10 @@ from harness.fuzz.known import Known
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Observation
-from harness.plan import Environment, Selection, Trial, plan
+from harness.plan import Selection, Trial, plan
 from harness.suite import judgements
 from harness.verdict import Verdict
-from harness.workers import Workers
+from harness.workers import Environment, Workers
 
 FIRST_ROUND, ROUND = 2, 20
 """Examples of each family that are run together, so that no process waits for another for long."""

@@ -27,7 +27,7 @@ from harness.coverage import coverage
 from harness.diagnosis import Diagnosis
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
-from harness.plan import Environment, family_of
+from harness.plan import family_of
 from harness.report.revision import revision
 from harness.reproducer import advanced, explain_command, written
 from harness.reproducer.source import source
@@ -35,6 +35,7 @@ from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import Run
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 MAX_POINTS = 1_000
 """A longer sequence is thinned to about so many points, its extremes kept."""

@@ -20,9 +20,9 @@ from harness.case import ScheduleCase, SurfaceCase
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation, Sequence
-from harness.plan import Environment, Trial, plan
+from harness.plan import Trial, plan
 from harness.strength.faults import Fault
-from harness.workers import EnvironmentSpec, Workers, default_environments
+from harness.workers import Environment, EnvironmentSpec, Workers, default_environments
 
 TIME_LIMIT = 20.0
 """Seconds that a trial may take on a faulty module."""

@@ -18,13 +18,13 @@ from harness.errors import NothingToRun
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.observation import Observation
-from harness.plan import Environment, Skip, Target, Trial
+from harness.plan import Skip, Target, Trial
 from harness.reference.arithmetic import Float64
 from harness.traces.allowance import allowance
 from harness.translation.forms import Form
 from harness.translation.reading import Original
 from harness.verdict import Verdict
-from harness.workers import EnvironmentSpec, Workers
+from harness.workers import Environment, EnvironmentSpec, Workers
 
 SECONDS_PER_UPDATE = 0.02
 LEAST_SECONDS = 300.0

@@ -25,8 +25,9 @@ from making import (
 from harness.errors import BaselineUnusable, NoBaseline
 from harness.gate import baseline_of, read, text, write
 from harness.gate.baseline import rounded_down, rounded_up
-from harness.plan import Environment, Skip
+from harness.plan import Skip
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 HALVING_ID = "halves::torch.optim.lr_scheduler.ExponentialLR::torch/cpu/eager"
 

@@ -9,7 +9,8 @@ from gating import DOWN, STILL, UP, as_json, conform, folder, gate, judgement, r
 from making import CELL, HALVES, MINDSPORE, TORCH, record
 
 from harness.gate import baseline_of, write
-from harness.plan import Environment, Selection
+from harness.plan import Selection
+from harness.workers import Environment
 
 ID = "halves::torch.optim.lr_scheduler.ExponentialLR::torch/cpu/eager"
 CELL_ID = "halves::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph"

@@ -27,8 +27,9 @@ from making import (
 from harness.gate import baseline_of, compare
 from harness.gate.comparison import at_most, drift
 from harness.observation import Lost, Observation
-from harness.plan import Environment, Selection, Skip
+from harness.plan import Selection, Skip
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 ID = "halves::torch.optim.lr_scheduler.ExponentialLR::torch/cpu/eager"
 CELL_ID = "halves::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph"

@@ -9,7 +9,7 @@ from gating import STILL, UP, gate, judgement, outcome, report
 from making import CELL, TORCH
 
 from harness.gate.github import annotated
-from harness.plan import Environment
+from harness.workers import Environment
 
 NASTY = "<script>alert(1)</script> 100%0A, a:b\r\n::error file=/etc/passwd::owned %25"
 ESCAPED = {"%0D": "\r", "%0A": "\n", "%25": "%"}

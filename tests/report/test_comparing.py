@@ -25,11 +25,11 @@ from making import (
     trial,
 )
 
-from harness.plan import Environment
 from harness.report import json_file
 from harness.report.comparing import differences, ulps
 from harness.report.model import MAX_POINTS, from_run
 from harness.report.reading import parse
+from harness.workers import Environment
 
 
 def judgement(rates=HALVES, applied=None, api=TORCH_EXPONENTIAL, **fields):

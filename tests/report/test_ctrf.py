@@ -10,10 +10,11 @@ import pytest
 from making import HALVES, judged, raised, record, run_of, schedule_case, seen, skipped, trial
 
 from harness.observation import Lost
-from harness.plan import Environment, Skip
+from harness.plan import Skip
 from harness.report import ctrf
 from harness.report.model import from_run
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 SCHEMA = json.loads(Path(__file__).with_name("ctrf.schema.json").read_text("utf-8"))
 

@@ -28,12 +28,13 @@ from making import (
 )
 
 from harness.errors import ReportsDisagree
-from harness.plan import Environment, Skip
+from harness.plan import Skip
 from harness.report import json_file
 from harness.report.merging import Part, merged
 from harness.report.model import MAX_POINTS, ChangesEntry, TakenEntry, from_run
 from harness.report.reading import parse
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 NEWER = replace(TORCH, version="2.14.0", packages={"torch": "2.14.0", "numpy": "1.26.4"})
 NO_MINDSPORE = Environment("mindspore", "mindspore", failure="No module named 'mindspore'")

@@ -33,10 +33,11 @@ from making import (
 )
 
 from harness.observation import Lost
-from harness.plan import Environment, Selection, Skip
+from harness.plan import Selection, Skip
 from harness.report import json_file
 from harness.report.model import MAX_POINTS, from_run
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 SCHEMA = json.loads(
     (Path(json_file.__file__).parent / "report.schema.json").read_text(encoding="utf-8")

@@ -21,10 +21,10 @@ from making import (
 )
 
 from harness.errors import ReportUnreadable
-from harness.plan import Environment
 from harness.report import json_file
 from harness.report.model import ChangeEntry, ChangesEntry, from_run
 from harness.report.reading import FORMAT, MAJOR, MINOR, parse, read
+from harness.workers import Environment
 
 NEWER = f"{MAJOR}.{MINOR + 7}"
 

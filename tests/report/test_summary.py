@@ -20,11 +20,12 @@ from making import (
     trial,
 )
 
-from harness.plan import Environment, Skip
+from harness.plan import Skip
 from harness.report import summary
 from harness.report.model import ChangeEntry, ChangesEntry, TakenEntry, from_run
 from harness.report.summary import MAX_CHANGES, MAX_FAILURES, sentence
 from harness.verdict import Verdict
+from harness.workers import Environment
 
 
 def judgement(rates=HALVES, *records, api=TORCH_EXPONENTIAL, **case):

@@ -11,33 +11,26 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import execnet
-import numpy as np
-from packaging.requirements import Requirement
 
-from harness.adapters import ADAPTERS, worker as worker_module
-from harness.case import ScheduleCase
-from harness.catalogue import Made, Named, Other
-from harness.connection import SILENCE, Connection, Ending, Unreachable, ssh_words
-from harness.errors import EnvironmentUnusable
+from harness.adapters import worker as worker_module
 from harness.limits import TIME_LIMIT
-from harness.observation import Lost, Observation, Parameter, Raised, Sequence
-from harness.plan import Environment, Trial
-from harness.versions import within
+from harness.observation import Lost, Observation
+from harness.workers.connection import SILENCE, Connection, Unreachable
+from harness.workers.environment import Environment, EnvironmentSpec, as_told
+from harness.workers.process import MOMENT, Worker
+
+if TYPE_CHECKING:
+    from harness.plan import Trial
 
 IN_FLIGHT = 4
 """Requests that a worker is sent ahead: enough that it never waits, few enough for any pipe."""
@@ -53,79 +46,12 @@ HEARTBEAT = 15.0
 """Seconds between two signs of life that a worker on another machine is given."""
 LEASE = 60.0
 """Seconds without any, beside those that one call of a framework may take, after which it ends."""
-MOMENT = 0.2
-"""Seconds that what has come needs at most to be seen."""
 AT_ONCE = max(2, os.cpu_count() or 1)
 """Environments of this machine that work side by side; more would only wait for its cores."""
 WORTH_A_PROCESS = 100
 """Trials that are waiting for an environment before another process is started for them."""
 
 _END = object()
-
-
-@dataclass(frozen=True)
-class EnvironmentSpec:
-    """Where an environment is: an interpreter, and the adapter for one framework.
-
-    `python` is a path, or a name on the PATH there; without it, it is the interpreter that runs the
-    harness, and over ssh `python3`. `ssh` is what `ssh` is to be called with: a destination, and
-    options such as `-p 2222 -i key -F config`; without it, the interpreter is on this machine.
-
-    Raises:
-        EnvironmentUnusable: a field has a value that no machine could make sense of.
-    """
-
-    name: str
-    framework: str
-    python: str | None = None
-    adapter: Path | None = None
-    processes: int = 1
-    beside: dict[str, str] = field(default_factory=dict)
-    packages: tuple[str, ...] = ()
-    """What it has to have; checked as far as it tells its versions."""
-    absence: str = ""
-    """Why it is not even tried."""
-    ssh: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.python is not None and not self.python.strip():
-            raise EnvironmentUnusable(
-                self.name, "python", "it is empty", "give an interpreter's path, or leave it out"
-            )
-        if self.processes < 1:
-            raise EnvironmentUnusable(
-                self.name, "processes", f"it is {self.processes}", "give a number from 1"
-            )
-        if self.ssh is not None:
-            try:
-                ssh_words(self.ssh)
-            except ValueError as error:
-                raise EnvironmentUnusable(
-                    self.name,
-                    "ssh",
-                    f"{self.ssh!r} cannot be used: {error}",
-                    "give it as for the command ssh, without a command: user@host -p 2222 -i key",
-                ) from None
-
-    @property
-    def adapter_source(self) -> Path:
-        """The adapter's file."""
-        return self.adapter or ADAPTERS[self.framework]
-
-    @property
-    def files(self) -> dict[str, str]:
-        """What lies in the worker's folder, by name: the adapter, and what is given beside it."""
-        source = self.adapter_source
-        return {source.name: source.read_text(encoding="utf-8"), **self.beside}
-
-
-def default_environments() -> list[EnvironmentSpec]:
-    """Each framework in the interpreter that runs the harness.
-
-    torch steps a schedule in microseconds, MindSpore in milliseconds: it is given the cores.
-    """
-    processes = {"mindspore": max(1, min(4, os.cpu_count() or 1))}
-    return [EnvironmentSpec(name, name, processes=processes.get(name, 1)) for name in ADAPTERS]
 
 
 class Workers:
@@ -146,8 +72,8 @@ class Workers:
         ]
         self._time_limit, self._start_limit = time_limit, start_limit
         self._group = execnet.Group()
-        self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
-        self._workers: dict[str, _Worker] = {}
+        self._events: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
+        self._workers: dict[str, Worker] = {}
         self._pending: dict[str, deque[Trial]] = {spec.name: deque() for spec in self._specs}
         self._slots: dict[str, set[str]] = {spec.name: set() for spec in self._specs}
         self._environments: dict[str, Environment] = {}
@@ -244,27 +170,29 @@ class Workers:
         elif worker.environment is None:
             self._greet(worker, message)
         else:
+            from harness.workers.messages import observation
+
             trial = worker.sent.popleft()
             worker.since = time.monotonic()
             self._feed(worker)
-            self._answers.append((trial, _observation(message)))
+            self._answers.append((trial, observation(message)))
 
-    def _hear(self, worker: _Worker, message: Any) -> None:
+    def _hear(self, worker: Worker, message: Any) -> None:
         """Take note of what came, in the thread in which it comes."""
         worker.heard += 1
         self._events.put((worker, message))
 
-    def _limit(self, worker: _Worker) -> float:
+    def _limit(self, worker: Worker) -> float:
         limit = self._start_limit if worker.environment is None else self._time_limit
         # What is silent for longer than that is the connection, and ssh says so.
         return limit if worker.spec.ssh is None else limit + SILENCE
 
-    def _greet(self, worker: _Worker, message: dict[str, Any]) -> None:
+    def _greet(self, worker: Worker, message: dict[str, Any]) -> None:
         if "pid" in message:
             worker.pid, worker.folder = message["pid"], message["folder"]
             return
         name = worker.spec.name
-        environment = _environment(worker.spec, message)
+        environment = as_told(worker.spec, message)
         if environment.failure and name in self._environments:  # it was there before
             unreached = Unreachable(environment.failure, missing=not environment.crashed)
             self._replace(worker, unreached=unreached)
@@ -275,9 +203,13 @@ class Workers:
         self._environments.setdefault(name, environment)
         self._feed(worker)
 
-    def _feed(self, worker: _Worker) -> None:
+    def _feed(self, worker: Worker) -> None:
         if worker.channel is None or worker.environment is None or worker.environment.failure:
             return
+        if not worker.pending:
+            return
+        from harness.workers.messages import request
+
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.pending[0]
             try:
@@ -310,13 +242,13 @@ class Workers:
     def _start(self, spec: EnvironmentSpec, slot: str, starts: int = 1) -> None:
         lease = LEASE + max(self._start_limit, self._time_limit)
         connection = Connection(spec.python, spec.ssh, lease)
-        worker = _Worker(spec, slot, connection, starts, self._pending[spec.name])
+        worker = Worker(spec, slot, connection, starts, self._pending[spec.name])
         self._workers[slot] = worker
         self._slots[spec.name].add(slot)
         setup = {"module": spec.adapter_source.stem, "files": spec.files}
         threading.Thread(target=self._open, args=(worker, setup), daemon=True).start()
 
-    def _open(self, worker: _Worker, setup: dict[str, Any]) -> None:
+    def _open(self, worker: Worker, setup: dict[str, Any]) -> None:
         """Reach `worker`, tell it what it is to be, and keep it alive; in a thread."""
         remote = worker.spec.ssh is not None
         if remote and self._closing.wait(PAUSES[worker.starts - 1]):
@@ -338,7 +270,7 @@ class Workers:
                 self._hear(worker, _END)
 
     def _replace(
-        self, worker: _Worker, timed_out: bool = False, unreached: Unreachable | None = None
+        self, worker: Worker, timed_out: bool = False, unreached: Unreachable | None = None
     ) -> None:
         """Bury `worker`, give its head trial up, and go on with the rest in a new one."""
         started, seconds = worker.environment is not None, time.monotonic() - worker.since
@@ -364,7 +296,7 @@ class Workers:
             if other.spec is worker.spec:
                 self._feed(other)
 
-    def _start_again(self, worker: _Worker, death: Lost, unreached: Unreachable | None) -> None:
+    def _start_again(self, worker: Worker, death: Lost, unreached: Unreachable | None) -> None:
         """One more try for a worker that died while it was starting, or what its end costs."""
         spec, name = worker.spec, worker.spec.name
         worked_before = name in self._environments
@@ -396,220 +328,12 @@ class Workers:
         self._answers.extend((trial, lost) for trial in waiting)
         waiting.clear()
 
-    def _others(self, worker: _Worker) -> bool:
+    def _others(self, worker: Worker) -> bool:
         """Whether the environment has another process."""
         return any(other.spec is worker.spec for other in self._workers.values())
 
     def _close(self) -> None:
         self._closing.set()
         with ThreadPoolExecutor() as pool:  # a network takes its time for each
-            list(pool.map(_Worker.end, self._workers.values()))
+            list(pool.map(Worker.end, self._workers.values()))
         self._group.terminate(timeout=1.0)
-
-
-@dataclass(eq=False)
-class _Worker:
-    """One process, and the trials that it was sent or will be."""
-
-    spec: EnvironmentSpec
-    slot: str
-    connection: Connection
-    starts: int
-    pending: deque[Trial]
-    channel: execnet.Channel | None = None
-    since: float = field(default_factory=time.monotonic)
-    environment: Environment | None = None
-    pid: int | None = None
-    folder: str | None = None
-    sent: deque[Trial] = field(default_factory=deque)
-    heard: int = 0
-    handled: int = 0
-    doubted: float | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is due from it."""
-        return self.environment is None or bool(self.sent)
-
-    def is_overdue(self, limit: float) -> bool:
-        """Whether it takes longer than `limit` seconds, and nothing came that was not looked at.
-
-        It is given a moment more, for what was sent while the whole harness was stopped.
-        """
-        now = time.monotonic()
-        if self.heard != self.handled or now < self.since + limit:
-            self.doubted = None
-        elif self.doubted is None:
-            self.doubted = now
-        return self.doubted is not None and now >= self.doubted + MOMENT
-
-    def cause_of_death(self, ending: Ending, unreached: Unreachable | None) -> str:
-        """A sentence for the report."""
-        if unreached is not None:
-            return str(unreached)
-        failed = self._failed()
-        if failed:
-            return f"the worker failed: {failed}"
-        if ending.status is None and self.spec.ssh is not None:
-            return f"the connection was lost: {ending.said or 'ssh did not say why'}"
-        if ending.status is None:
-            return "the process died"
-        if ending.status < 0:
-            name = signal.Signals(-ending.status).name
-            return f"the process died of signal {-ending.status} ({name})"
-        return f"the process died with exit status {ending.status}"
-
-    def end(self) -> Ending:
-        """End the process at once, and clear up behind it."""
-        ending = self.connection.end()
-        if ending.status is None and self.spec.ssh is None:
-            self._clear_up()
-        return ending
-
-    def _failed(self) -> str:
-        """What the worker's own program was ended by, if it was."""
-        if self.channel is not None:
-            try:
-                self.channel.waitclose(timeout=1.0)
-            except self.channel.RemoteError as error:
-                return str(error).strip().splitlines()[-1]
-            except (OSError, EOFError):
-                pass
-        return ""
-
-    def _clear_up(self) -> None:
-        """What its supervisor would have done, if that was killed itself."""
-        if self.pid is not None:
-            with suppress(OSError):
-                os.killpg(self.pid, signal.SIGKILL)
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def request(trial: Trial) -> dict[str, Any]:
-    """What the adapter has to know. What is expected stays here."""
-    case, implementation = trial.case, trial.implementation
-    if not isinstance(case, ScheduleCase) or trial.call is None:
-        return {"ask": "signature", "api": implementation.api}
-    training = trial.training
-    joins = [0, *(group.added_at for group in case.groups)]
-    return {
-        "ask": "rates",
-        "api": implementation.api,
-        "kind": implementation.kind.value,
-        "arguments": _sendable(trial.call.arguments),
-        "groups": [
-            {
-                "base_lr": call.base_lr,
-                "arguments": _sendable(call.arguments),
-                "added_at": added_at,
-            }
-            for call, added_at in zip((trial.call, *trial.groups), joins, strict=True)
-        ],
-        "per_epoch": trial.call.per_epoch,
-        "metrics": list(trial.call.metrics),
-        "steps_per_epoch": training.steps_per_epoch,
-        "updates": training.updates,
-        "optimizer": trial.optimizer,
-        "lr_dtype": training.lr_dtype,
-        "lr_shared": training.lr_shared,
-        "lr_parameter": training.lr_parameter,
-        "applies": trial.applies,
-        "shows_applied": trial.shows_applied,
-        "stepping": training.stepping,
-        "told": list(training.told),
-        "step_replaced": training.step_replaced,
-        "reading": training.reading,
-        "changes": training.changes,
-        "resume": training.resume
-        and {
-            "at": training.resume.at,
-            "by": training.resume.by,
-            "into": _sendable(training.resume.into),
-            "twice": training.resume.twice,
-        },
-        "ranges": _ranges(case.observed_steps.tolist()),
-        "applied_precision": implementation.applied_precision.value,
-        "device": trial.target.device,
-        "mode": trial.target.mode,
-        "awaited": trial.awaited,
-    }
-
-
-def _sendable(value: Any) -> Any:
-    """An argument as plain values: parts and functions as what an adapter makes them of."""
-    if isinstance(value, dict):
-        return {name: _sendable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sendable(item) for item in value]
-    if isinstance(value, Made):
-        return {"api": value.api, "arguments": _sendable(value.arguments)}
-    if isinstance(value, Other):
-        return {"optimizer": value.optimizer}
-    if isinstance(value, Named):
-        return {"function": value.name, "a": value.a, "values": list(value.values)}
-    return value
-
-
-def _ranges(steps: list[int]) -> list[list[int]]:
-    """Increasing steps as runs from a start to before a stop.
-
-    >>> _ranges([0, 1, 2, 7])
-    [[0, 3], [7, 8]]
-    """
-    ranges: list[list[int]] = []
-    for step in steps:
-        if ranges and ranges[-1][1] == step:
-            ranges[-1][1] = step + 1
-        else:
-            ranges.append([step, step + 1])
-    return ranges
-
-
-def _environment(spec: EnvironmentSpec, message: dict[str, Any]) -> Environment:
-    if "failure" in message:
-        return Environment(
-            spec.name,
-            spec.framework,
-            failure=message["failure"],
-            crashed=not message["missing"],
-        )
-    unmet = [text for text in spec.packages if not _met(text, message["packages"])]
-    if unmet:
-        packages = ", ".join(f"{name} {version}" for name, version in message["packages"].items())
-        failure = f"has {packages}, and has to have {', '.join(unmet)}"
-        return Environment(spec.name, spec.framework, failure=failure)
-    return Environment(
-        name=spec.name,
-        framework=message["framework"],
-        python=message["python"],
-        version=message["version"],
-        packages=message["packages"],
-        devices=tuple(message["devices"]),
-        absent_devices=message["absent_devices"],
-        printed=message["printed"],
-        seconds=message["seconds"],
-    )
-
-
-def _met(requirement: str, packages: dict[str, str]) -> bool:
-    """Whether a requirement holds, as far as the environment tells its packages."""
-    wanted = Requirement(requirement)
-    version = packages.get(wanted.name)
-    return version is None or within(version, str(wanted.specifier))
-
-
-def _observation(message: dict[str, Any]) -> Observation:
-    signature, raised = message.get("signature"), message.get("raised")
-    return Observation(
-        sequences={
-            name: Sequence(sequence["precision"], np.frombuffer(sequence["data"], dtype="<f8"))
-            for name, sequence in message["sequences"].items()
-        },
-        deprecation=message.get("deprecation", ""),
-        signature=None if signature is None else tuple(Parameter(**p) for p in signature),
-        raised=raised and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
-        warnings=tuple(message["warnings"]),
-        printed=message["printed"],
-        seconds=message["seconds"],
-    )
