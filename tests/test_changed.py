@@ -102,7 +102,7 @@ def desk(tmp_path, monkeypatch):
     for module in ("common", "run"):
         monkeypatch.setattr(f"harness.cli.{module}.CASES", tmp_path / "cases")
     monkeypatch.setattr("harness.cli.run.RECORDS", tmp_path / "cases" / "known_divergences")
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: desk.specs)
+    monkeypatch.setattr("harness.workers.default_environments", lambda: desk.specs)
     desk.run()
     return desk
 

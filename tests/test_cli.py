@@ -142,7 +142,7 @@ def test_schema_prints_what_is_kept():
 )
 def test_wrong_usage_exits_2_and_says_what_to_do(arguments, telling, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
     monkeypatch.setattr("harness.cli.run.REPORTS", tmp_path)
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2
@@ -156,7 +156,7 @@ def test_wrong_usage_exits_2_and_says_what_to_do(arguments, telling, monkeypatch
 def test_a_trial_without_an_answer_fails_the_run_and_is_in_the_report(
     behaviour, verdict, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
     bad = GOOD.split("cases:\n")[1].replace("name: halves", "name: bad")
     bad += f"    implementations: [{API}]\n    arguments: {{{API}: {{behaviour: {behaviour}}}}}\n"
     path = written(tmp_path, f"{GOOD}    implementations: [{API}]\n{bad}")
@@ -172,7 +172,7 @@ def test_a_trial_without_an_answer_fails_the_run_and_is_in_the_report(
 
 
 def test_fail_fast_stops_and_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
     head, case = GOOD.split("cases:\n")
     case += f"    implementations: [{API}]\n"
     bad = f"{case}    arguments: {{{API}: {{behaviour: raises}}}}\n"

@@ -35,7 +35,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     for module in ("common", "run"):
         monkeypatch.setattr(f"harness.cli.{module}.CASES", tmp_path / "cases")
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
 
 
 def changes(folder, name="latest"):

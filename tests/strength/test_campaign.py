@@ -92,17 +92,17 @@ def test_a_line_that_was_cut_off_costs_its_own_fault_and_no_more(decay, tmp_path
 
 
 def test_a_fault_that_no_case_looks_at_survives(tmp_path):
-    campaign = plan_campaign([TORCH], "StepLR.get_lr")
+    campaign = plan_campaign([TORCH], "StepLR.get_lr", sample=(6, 0))
     carry_out(campaign, only("resume", "exponential"), tmp_path, None, Progress(), jobs=1)
     survivors = campaign.surviving(TORCH)
     assert any(o.fate is Fate.SURVIVED and o.tried for o in survivors)
-    campaign = plan_campaign([TORCH], "OneCycleLR._annealing_cos")
+    campaign = plan_campaign([TORCH], "OneCycleLR._annealing_cos", sample=(3, 0))
     carry_out(campaign, only("", "exponential"), tmp_path, None, Progress(), jobs=1)
     assert {o.fate for o in campaign.surviving(TORCH)} == {Fate.UNREACHED}
 
 
 def test_planting_is_not_itself_what_a_trial_hears_a_warning_of(tmp_path):
-    campaign = plan_campaign([TORCH], "CosineAnnealingLR.get_lr")
+    campaign = plan_campaign([TORCH], "CosineAnnealingLR.get_lr", sample=(12, 0))
     carry_out(campaign, only("no warning", "cosine"), tmp_path, None, Progress(), jobs=1)
     outcomes = campaign.outcomes_of(TORCH)
     assert Fate.SURVIVED in {o.fate for o in outcomes}
