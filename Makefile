@@ -57,9 +57,10 @@ docs: $(READY) ## write docs/coverage.md, findings.md and mapping.md anew
 		$(BIN)/conform document $$name > docs/$$name.md.new && mv docs/$$name.md.new docs/$$name.md || exit 1; \
 	done
 
-bench: $(READY) ## the suite's own share of its time, a bare script with the same calls, growth
+bench: $(READY) ## ratios: own share, beside a bare script, reference and judge beside numpy, growth, memory
 	$(BIN)/python benchmarks/share.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/long.py
 	$(BIN)/python benchmarks/growth.py
 
 clean: ## remove what the other targets made, the environment too

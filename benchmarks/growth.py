@@ -50,11 +50,15 @@ SIZES += [(1, updates - 100, updates) for updates in (1_000, 10_000, 100_000, 1_
 
 def one(count: int, start: int, stop: int) -> dict[str, float]:
     """CPU seconds and peak memory of the harness's process for `count` such cases."""
+    import gc
+
     from harness import report, suite
+    from harness.cli import NEW_OBJECTS
     from harness.load import load
     from harness.report.model import Gathering, from_run
     from harness.workers import EnvironmentSpec, Workers
 
+    gc.set_threshold(NEW_OBJECTS)  # as commands do
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "growing_adapter.py").write_text(ADAPTER)

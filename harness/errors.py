@@ -52,15 +52,25 @@ class EnvironmentUnmakable(ConformError):
         super().__init__(f"environment {name}: {what}")
 
 
+FEW = 10
+"""So many names stand in an error themselves."""
+_LISTED = {
+    "case": "conform list cases",
+    "device": "conform list targets",
+    "environment": "conform environments list",
+    "implementation": "conform list implementations",
+}
+
+
 class UnknownName(ConformError):
     """A name on the command line that fits nothing."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name = kind, name
         known = sorted(known)
-        hint = f"; there are: {', '.join(known)}" if len(known) < 10 else ""
-        hint = did_you_mean(name, known) or hint or f"; see: conform list {kind}s"
-        super().__init__(f"no {kind} fits {name!r}{hint}")
+        listed = _LISTED.get(kind) if len(known) >= FEW else None
+        hint = f"; see: {listed}" if listed else f"; there are: {', '.join(known)}"
+        super().__init__(f"no {kind} fits {name!r}{did_you_mean(name, known) or hint}")
 
 
 class NothingSelected(ConformError):

@@ -18,6 +18,7 @@ from making import (
 )
 
 from harness.catalogue import IMPLEMENTATIONS, Call, Training, mappings
+from harness.cli import main
 from harness.errors import ConformError, DeviceAbsent, UnknownName
 from harness.plan import (
     MAX_DRIVEN,
@@ -407,11 +408,21 @@ def test_the_family_of_signatures_can_be_asked_for_by_name():
     Selection(families=("surface",)).check([surface_case({"lacks": ["verbose"]})])
 
 
-def test_the_hint_for_an_unknown_name_is_a_name_or_a_command_that_there_is():
-    with pytest.raises(UnknownName) as refusal:
-        Selection(families=("zzz",)).check([schedule_case()])
-    text, _, listed = str(refusal.value).partition("conform list ")
-    assert listed in ("cases", "implementations", "targets") or "exponential" in text
+@pytest.mark.parametrize(
+    "kind", ["case", "device", "environment", "family", "implementation", "module"]
+)
+def test_the_hint_for_an_unknown_name_is_a_name_or_a_command_that_there_is(kind):
+    many = [f"name{number}" for number in range(40)]
+    text = str(UnknownName(kind, "zzz", many))
+    _, _, told = text.partition("; see: conform ")
+    if not told:
+        assert all(name in text for name in many)
+        return
+    command, word = told.split()
+    found = main.commands[command]
+    words = getattr(found, "commands", None) or found.params[0].type.choices
+    assert word in words
+    assert "name1" in str(UnknownName(kind, "zzz", many[:2]))
 
 
 def test_a_target_reads_as_its_three_parts():

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -255,3 +256,13 @@ def test_environments_beyond_the_cores_wait_for_their_turn(monkeypatch, at_once)
     assert begun["c"] > min(ended["a"], ended["b"])
     if at_once == 1:
         assert begun["b"] > ended["a"] and begun["c"] > ended["b"]
+
+
+def test_workers_can_be_started_before_the_rest_of_the_harness_is_imported():
+    code = (
+        "import sys, harness.workers\n"
+        "print([m for m in ('harness.case', 'harness.plan', 'numpy', 'pydantic', 'yaml') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
