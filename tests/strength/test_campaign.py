@@ -57,7 +57,8 @@ def test_it_is_said_which_trial_caught_it_and_how(decay):
     campaign, _ = decay
     caught = next(o for o in campaign.outcomes_of(TORCH) if o.fault.change == "* → /")
     assert "ExponentialLR" in caught.by
-    assert caught.how.startswith("diverges: ")
+    # The quickest trial catches it; where gamma is 0, that divides by 0.
+    assert caught.how.startswith(("diverges: ", "refused: raised ZeroDivisionError"))
 
 
 def test_the_installed_source_is_as_it_was(decay):
