@@ -123,6 +123,6 @@ def write(durations: Durations, path: Path) -> None:
     from harness.report.write import write_texts  # noqa: PLC0415 - which reads of shares do without
 
     try:
-        write_texts({path.name: text(durations)}, path.parent)
+        write_texts([(path.name, text(durations))], path.parent)
     except ReportUnwritable as error:
         raise DurationsUnusable(path, f"cannot be written: {error}") from None

@@ -166,4 +166,4 @@ def note(
         surroundings=now,
         cases=digests(loaded),
     )
-    write_texts({state.NAME: state.text(noted)}, folder)
+    write_texts([(state.NAME, state.text(noted))], folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 
@@ -49,25 +49,38 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         ReportUnwritable: with the reason; the report before is still whole.
     """
-    write_texts({name: render(report) for name, render in FILES.items()}, folder)
+    write_texts(((name, render(report)) for name, render in FILES.items()), folder)
 
 
-def write_texts(texts: dict[str, str], folder: Path) -> None:
-    """Write files of these names and texts into `folder`, as `write` does.
+def write_texts(texts: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Write files of these names and texts into `folder`, as `write` does, one by one.
 
     Raises:
         ReportUnwritable: with the reason; what was there before is still whole.
     """
     ensure_writable(folder)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as aside:
-            for name, text in texts.items():
-                _write_through(Path(aside) / name, text)
+    names = []
+    with ExitStack() as to_end:
+        with _writing(folder):
+            made = tempfile.TemporaryDirectory(prefix=".new-", dir=folder)
+            aside = Path(to_end.enter_context(made))
+        for name, text in texts:
+            names.append(name)
+            with _writing(folder):
+                _write_through(aside / name, text)
                 if (folder / name).is_dir():
                     raise IsADirectoryError(0, f"{name} is a folder")
-            with _interrupts_held():
-                for name in texts:
-                    (Path(aside) / name).replace(folder / name)
+            del text  # before the next one is made
+        with _writing(folder), _interrupts_held():
+            for name in names:
+                (aside / name).replace(folder / name)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say where it could not be written, and why; not of what fails while a text is made."""
+    try:
+        yield
     except OSError as error:
         raise ReportUnwritable(f"cannot write the report to {folder}: {error.strerror}") from None
 

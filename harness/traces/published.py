@@ -46,4 +46,4 @@ def write(
         "comparison.json": text(document),
         "index.html": page.render(traces, comparison, document),
     }
-    write_texts(texts, folder)
+    write_texts(texts.items(), folder)
