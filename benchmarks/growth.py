@@ -8,6 +8,7 @@ Cases have 10 steps, or one case has many; the last line is of a case that looks
 steps of a long training.
 """
 
+import gc
 import json
 import resource
 import subprocess
@@ -50,8 +51,6 @@ SIZES += [(1, updates - 100, updates) for updates in (1_000, 10_000, 100_000, 1_
 
 def one(count: int, start: int, stop: int) -> dict[str, float]:
     """CPU seconds and peak memory of the harness's process for `count` such cases."""
-    import gc
-
     from harness import report, suite
     from harness.cli import NEW_OBJECTS
     from harness.load import load

@@ -85,7 +85,7 @@ class Surroundings:
     drawing: dict[str, str]
 
 
-def places(specs: Sequence[EnvironmentSpec]) -> list[Place]:
+def places_of(specs: Sequence[EnvironmentSpec]) -> list[Place]:
     """Where trials will be run."""
     return [
         Place(spec.name, spec.framework, _python(spec), str(spec.adapter_source)) for spec in specs

@@ -116,7 +116,7 @@ def run(
 ) -> None:
     """Run the cases below each PATH (by default the suite's own) and write a report."""
     from harness.changed import state
-    from harness.changed.surroundings import look, places
+    from harness.changed.surroundings import look, places_of
 
     folder = report or REPORTS / "latest"
     cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
@@ -135,7 +135,7 @@ def run(
     # The harness is imported where it is needed: what needs little of it answers at once, and where
     # everything is run, the frameworks are imported by their workers at the same time.
     specs = _specs(names, file)
-    now = look(places(specs), cases, beside)
+    now = look(places_of(specs), cases, beside)
     last = _last(noted, folder)
     with ExitStack() as to_end:
         workers = Workers(specs, time_limit)

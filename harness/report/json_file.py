@@ -19,11 +19,12 @@ _MANY = ("cases", "trials", "agreements")
 def _validators() -> dict[str, jsonschema_rs.Draft202012Validator]:
     """Of a whole report, by the empty name, and of an entry of each long list by the list's."""
     schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-    of_entries = {name: schema["properties"][name]["items"] for name in _MANY}
-    validators = {"": jsonschema_rs.Draft202012Validator(schema)}
-    for name, items in of_entries.items():
-        validators[name] = jsonschema_rs.Draft202012Validator({**items, "$defs": schema["$defs"]})
-    return validators
+    entries = {name: schema["properties"][name]["items"] for name in _MANY}
+    schemas = {
+        "": schema,
+        **{n: {**items, "$defs": schema["$defs"]} for n, items in entries.items()},
+    }
+    return {name: jsonschema_rs.Draft202012Validator(each) for name, each in schemas.items()}
 
 
 def render(report: Report) -> str:

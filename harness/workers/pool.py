@@ -206,7 +206,7 @@ class Workers:
     def _feed(self, worker: Worker) -> None:
         if worker.channel is None or worker.environment is None or worker.environment.failure:
             return
-        if not worker.pending:
+        if not worker.pending:  # as long as no trials are there, what makes them need not be
             return
         from harness.workers.messages import request
 
