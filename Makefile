@@ -27,7 +27,7 @@ strength: $(READY) ## plant faults in the frameworks and count those that no cas
 	@$(BIN)/conform strength --document docs/strength.md
 
 test: $(READY) ## the harness's own tests
-	$(BIN)/pytest tests harness --doctest-modules -m "not long"
+	$(BIN)/pytest tests harness --doctest-modules -m "not slow"
 
 test-long: $(READY) ## the same with far more random examples
 	$(BIN)/pytest tests harness --doctest-modules

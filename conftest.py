@@ -8,6 +8,6 @@ collect_ignore = [
     "harness/adapters",
     "harness/strength/equivalent.yaml",
     "harness/verification/drivers",
-    "tests/fakes",
+    "tests/helpers/fakes",
     "tests/verification/wrong",
 ]

@@ -37,8 +37,8 @@ from harness.report.model import (
 )
 from harness.report.page import render
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "report"))
-from browser import chromium
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from helpers.browser import chromium
 
 CASES, TRIALS, STEPS = 750, 4, 200
 TYPED = ("e", "ex", "exp", "expo", "cosine", "mindspore graph", "rate falls 7", "nowhere", "")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     HALVES,
     HALVING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from making import schedule_case, sequence, trial
+from helpers.making import schedule_case, sequence, trial
 
 from harness import closeness
 from harness.comparison import compare, due

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     HALVING,
     LIST,

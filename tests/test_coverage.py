@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from making import case_file, schedule_case
+from helpers.making import case_file, schedule_case
 
 from harness.case import DIMENSIONS
 from harness.catalogue import IMPLEMENTATIONS, mappings

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from helpers.fake_workers import spec
 from rich.console import Console
-from test_workers import spec
 
 from harness import doctor
 from harness.workers import Environment

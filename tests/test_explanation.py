@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from test_workers import FAKES, spec
+from helpers.fake_workers import FAKES, spec
 
 from harness.cli import main
 from harness.workers import EnvironmentSpec

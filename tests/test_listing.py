@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from making import (
+from helpers.making import (
     CELL,
     MINDSPORE,
     TORCH,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     EXPERIMENTAL_EXPONENTIAL,
     LIST,

@@ -22,7 +22,7 @@ from pathlib import Path
 import harness.environments.declared
 from harness.workers import EnvironmentSpec
 
-ADAPTER = Path({str(ROOT / "tests/fakes/fake_adapter.py")!r})
+ADAPTER = Path({str(ROOT / "tests/helpers/fakes/fake_adapter.py")!r})
 
 def environments():
     with open("started", "a") as file:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
+from helpers.fake_workers import cases, spec
 from junitparser import JUnitXml
-from test_workers import cases, spec
 
 from harness import suite
 from harness.errors import DeviceAbsent, NothingSelected, NothingToRun

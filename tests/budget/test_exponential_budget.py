@@ -13,8 +13,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings, strategies as st
-from making import (
+from helpers.making import (
     CELL,
     EXPERIMENTAL_EXPONENTIAL,
     EXPERIMENTAL_STEP,
@@ -29,6 +28,7 @@ from making import (
     schedule_case,
     trial,
 )
+from hypothesis import assume, example, given, settings, strategies as st
 
 from harness.budget import budget, numeral_rounding, unit_roundoff
 from harness.catalogue import IMPLEMENTATIONS, Call, Precision, Training, Unsupported, express

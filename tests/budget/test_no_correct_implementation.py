@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
-from making import (
+from helpers.making import (
     from_exact,
     judged,
     off_by_four_budgets,
@@ -16,7 +15,8 @@ from making import (
     schedule_case,
     trial,
 )
-from simulated import CELLS, LISTS, SCHEDULERS, simulate
+from helpers.simulated import CELLS, LISTS, SCHEDULERS, simulate
+from hypothesis import assume, given, settings, strategies as st
 
 from harness.budget import budget
 from harness.catalogue import (
@@ -213,7 +213,7 @@ def test_no_correct_implementation_leaves_it_where_somebody_sets_other_rates(map
     attempt()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("mapping", EACH)
 def test_no_correct_implementation_leaves_the_budget_in_longer_trainings(mapping):
     @settings(derandomize=True, deadline=None, max_examples=100)

@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from making import MINDSPORE, TORCH, off_by_four_budgets, off_by_half_a_budget
+from helpers.making import MINDSPORE, TORCH, off_by_four_budgets, off_by_half_a_budget
 
 from harness import closeness
 from harness.case import ScheduleCase

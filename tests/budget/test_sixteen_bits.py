@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.making import schedule_case
 from hypothesis import HealthCheck, assume, given, settings
-from making import schedule_case
 from test_no_correct_implementation import EACH, assert_within, situations
 
 from harness.budget import seen, unit_roundoff

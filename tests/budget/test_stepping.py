@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from making import schedule_case, trial
+from helpers.making import schedule_case, trial
 
 from harness.comparison import due
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import mpmath
 import pytest
-from hypothesis import assume, given, settings, strategies as st
-from making import (
+from helpers.making import (
     CELL,
     EXPERIMENTAL_EXPONENTIAL,
     EXPERIMENTAL_STEP,
@@ -20,6 +19,7 @@ from making import (
     TORCH_EXPONENTIAL,
     TORCH_STEP,
 )
+from hypothesis import assume, given, settings, strategies as st
 
 from harness.catalogue import (
     IMPLEMENTATIONS,

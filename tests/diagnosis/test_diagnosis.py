@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     HALVES,
     LIST,
@@ -19,7 +19,7 @@ from making import (
     seen,
     trial,
 )
-from planting import FAMILIES, Again, drawn, verdict
+from helpers.planting import FAMILIES, Again, drawn, verdict
 from rich.console import Console
 
 from harness.console import print_failure
@@ -204,7 +204,7 @@ def test_a_report_says_where_no_cause_was_found():
 
 
 def test_a_diagnosis_that_fails_costs_itself_and_says_so(monkeypatch):
-    from making import HALVES, judged, schedule_case, seen, trial
+    from helpers.making import HALVES, judged, schedule_case, seen, trial
 
     def fails(*_):
         raise ZeroDivisionError("made up")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from planting import PLANTERS, planted
+from helpers.planting import PLANTERS, planted
 
 from harness.diagnosis import Cause
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from test_cli import CONFORM, conform
+from helpers.command import CONFORM, conform
 
 
 @pytest.mark.parametrize(

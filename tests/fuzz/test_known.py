@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from making import TORCH_EXPONENTIAL, judged, raised, record, schedule_case, seen, trial
+from helpers.making import TORCH_EXPONENTIAL, judged, raised, record, schedule_case, seen, trial
 
 from harness.fuzz.known import MEETINGS, Known
 from harness.judge import Judge

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from test_workers import FAKES
+from helpers.fake_workers import FAKES
 
 from harness import fuzz
 from harness.consistency import inconsistencies

@@ -6,9 +6,8 @@ import json
 import math
 
 import pytest
-from gating import UP, judgement, report
-from hypothesis import given, strategies as st
-from making import (
+from helpers.gating import UP, judgement, report
+from helpers.making import (
     CELL,
     HALVES,
     MINDSPORE,
@@ -21,6 +20,7 @@ from making import (
     surface_case,
     trial,
 )
+from hypothesis import given, strategies as st
 
 from harness.errors import BaselineUnusable, NoBaseline
 from harness.gate import baseline_of, read, text, write

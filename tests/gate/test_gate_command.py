@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gating import DOWN, STILL, UP, as_json, conform, folder, gate, judgement, report
-from making import CELL, HALVES, MINDSPORE, TORCH, record
+from helpers.gating import DOWN, STILL, UP, as_json, conform, folder, gate, judgement, report
+from helpers.making import CELL, HALVES, MINDSPORE, TORCH, record
 
 from harness.gate import baseline_of, write
 from harness.plan import Selection

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gating import DOWN, STILL, UP, judgement, outcome, report, told
-from hypothesis import given, settings, strategies as st
-from making import (
+from helpers.gating import DOWN, STILL, UP, judgement, outcome, report, told
+from helpers.making import (
     CELL,
     HALVES,
     MINDSPORE,
@@ -23,6 +22,7 @@ from making import (
     skipped,
     trial,
 )
+from hypothesis import given, settings, strategies as st
 
 from harness.gate import baseline_of, compare
 from harness.gate.comparison import at_most, drift

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from gating import STILL, UP, gate, judgement, outcome, report
-from making import CELL, TORCH
+from helpers.gating import STILL, UP, gate, judgement, outcome, report
+from helpers.making import CELL, TORCH
 
 from harness.gate.github import annotated
 from harness.workers import Environment

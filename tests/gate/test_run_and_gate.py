@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from gating import conform
-from test_workers import spec
+from helpers.fake_workers import spec
+from helpers.gating import conform
 
 CASES = """\
 format: 1

@@ -7,8 +7,8 @@ import random
 from collections import Counter
 
 import pytest
-from gating import conform, folder, judgement, report
-from making import schedule_case, surface_case
+from helpers.gating import conform, folder, judgement, report
+from helpers.making import schedule_case, surface_case
 
 from harness import durations
 from harness.durations import Durations

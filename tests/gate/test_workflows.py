@@ -24,7 +24,7 @@ FAKE = """\
 import sys
 sys.path.insert(0, {tests!r})
 import harness.workers
-from test_workers import spec
+from helpers.fake_workers import spec
 harness.workers.default_environments = lambda: [spec()]
 from harness.cli import main
 main()

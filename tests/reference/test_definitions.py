@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from definitions import DEFINITIONS, changed, rate, ulps_off
+from helpers.definitions import DEFINITIONS, changed, rate, ulps_off
 from hypothesis import assume, given, settings, strategies as st
 
 from harness.fuzz.drawing import PARAMETERS, Draw, Parameters, decades, parameters
@@ -88,7 +88,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition(family):
     attempt()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(family):
     @settings(derandomize=True, deadline=None, max_examples=10_000)

@@ -79,7 +79,7 @@ def test_the_rate_is_within_2_ulp_of_its_definition(situation):
     assert_within_2_ulp(*situation)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=10_000)
 @given(situations())
 def test_the_rate_is_within_2_ulp_of_its_definition_in_many_more_draws(situation):

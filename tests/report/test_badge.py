@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import pytest
-from making import CELL, HALVES, judged, record, run_of, schedule_case, seen, skipped, trial
+from helpers.making import CELL, HALVES, judged, record, run_of, schedule_case, seen, skipped, trial
 
 from harness.plan import Skip
 from harness.report import badge

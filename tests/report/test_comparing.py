@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     HALVES,
     MINDSPORE,

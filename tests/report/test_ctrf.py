@@ -7,7 +7,17 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from making import HALVES, judged, raised, record, run_of, schedule_case, seen, skipped, trial
+from helpers.making import (
+    HALVES,
+    judged,
+    raised,
+    record,
+    run_of,
+    schedule_case,
+    seen,
+    skipped,
+    trial,
+)
 
 from harness.observation import Lost
 from harness.plan import Skip
@@ -16,7 +26,7 @@ from harness.report.model import from_run
 from harness.verdict import Verdict
 from harness.workers import Environment
 
-SCHEMA = json.loads(Path(__file__).with_name("ctrf.schema.json").read_text("utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[1] / "helpers/ctrf.schema.json").read_text("utf-8"))
 
 
 def written(*judgements, **fields):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report.entries import API, case, environment, report, sequence, trial
+from helpers.entries import API, case, environment, report, sequence, trial
 
 from harness.report.history import histories
 from harness.report.model import ExceptionEntry

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from junitparser import Error, Failure, JUnitXml, Skipped
-from making import (
+from helpers.making import (
     CELL,
     HALVES,
     TORCH_EXPONENTIAL,
@@ -17,6 +16,7 @@ from making import (
     skipped,
     trial,
 )
+from junitparser import Error, Failure, JUnitXml, Skipped
 
 from harness.observation import Lost
 from harness.plan import Skip

@@ -9,7 +9,7 @@ from dataclasses import replace
 import jsonschema
 import numpy as np
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     EXPERIMENTAL_EXPONENTIAL,
     HALVES,

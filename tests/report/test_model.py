@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from making import (
+from helpers.making import (
     CELL,
     HALVES,
     HALVING,

@@ -14,7 +14,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from entries import (
+from helpers.entries import (
     API,
     HALVES,
     MARKUP,

@@ -8,8 +8,8 @@ from base64 import b64decode
 from itertools import pairwise
 
 import pytest
-from browser import chromium, requests
-from entries import (
+from helpers.browser import chromium, requests
+from helpers.entries import (
     API,
     HALVES,
     MARKUP,

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from making import (
+from helpers.making import (
     TORCH,
     judged,
     raised,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from making import HALVES, judged, run_of, schedule_case, seen, trial
+from helpers.making import HALVES, judged, run_of, schedule_case, seen, trial
 
 from harness.cli import main
 from harness.report import FILES, write

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from making import HALVES, judged, run_of, schedule_case, seen, trial
+from helpers.making import HALVES, judged, run_of, schedule_case, seen, trial
 
 from harness.errors import ConformError, ReportUnwritable
 from harness.report import FILES, ensure_writable, write

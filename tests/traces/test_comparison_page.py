@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from report.browser import chromium, requests
+from helpers.browser import chromium, requests
 
 from harness.catalogue import Precision
 from harness.traces import page, published

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from wrong_pairs import PLANTERS, Drawn, exponential, planted, slope, trace
+from helpers.wrong_pairs import PLANTERS, Drawn, exponential, planted, slope, trace
 
 from harness.case import Tolerance
 from harness.catalogue import Precision

@@ -13,7 +13,7 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from translation.calls import MINDSPORE, TORCH
+from helpers.calls import MINDSPORE, TORCH
 
 from harness.catalogue import IMPLEMENTATIONS
 from harness.project import own_records

@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from making import schedule_case
-from translation.calls import MINDSPORE, TORCH
+from helpers.calls import MINDSPORE, TORCH
+from helpers.making import schedule_case
 
 from harness.errors import Untranslatable
 from harness.reference import Cosine, Exponential, Sequential

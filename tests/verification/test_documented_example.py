@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from verification.documented import commands, stable
+from helpers.documented import commands, stable
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = (ROOT / "docs" / f"migration{ending}.md" for ending in ("", "_zh"))

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from verification.scripts import TORCH, late
+from helpers.scripts import TORCH, late
 
 from harness.catalogue import Precision
 from harness.errors import NothingToRun, ScriptUnusable

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from verification.scripts import TORCH, late
+from helpers.scripts import TORCH, late
 
 from harness.cli import main
 

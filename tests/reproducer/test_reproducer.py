@@ -179,7 +179,7 @@ def test_the_script_prints_what_was_observed(tmp_path):
     run_scripts(observed(trials), tmp_path)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.frameworks
 def test_every_finding_is_reproduced_by_the_script_of_its_smallest_case(tmp_path):
     loaded = load([CASES])

@@ -14,9 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import simulated
-from making import judged, schedule_case, sequence, trial
-from simulated import simulate
 
 from harness.budget import unit_roundoff
 from harness.case import ScheduleCase
@@ -33,6 +30,9 @@ from harness.diagnosis import Cause
 from harness.judgement import Judgement
 from harness.observation import Observation
 from harness.verdict import Verdict
+from helpers import simulated
+from helpers.making import judged, schedule_case, sequence, trial
+from helpers.simulated import simulate
 
 Rng = np.random.Generator
 SCHEDULER = "torch.optim.lr_scheduler."

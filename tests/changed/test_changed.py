@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_cli import CONFORM, written
-from test_workers import FAKES
+from helpers.command import CONFORM, written
+from helpers.fake_workers import FAKES
 
 import harness
 from harness.changed import surroundings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from making import record
+from helpers.making import record
 
 from harness import documents
 from harness.load import Loaded, load

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
-from test_workers import spec
+from helpers.command import CONFORM, conform, written
+from helpers.fake_workers import spec
 
 from harness.cli import main
 from harness.report import FILES
 
-ROOT = Path(__file__).parent.parent
-CONFORM = [sys.executable, "-c", "from harness.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
 API = "torch.optim.lr_scheduler.ExponentialLR"
 
 GOOD = """\
@@ -32,25 +32,6 @@ cases:
     steps: 4
     expected: {values: [0.5, 0.25, 0.125, 0.0625]}
 """
-
-
-def conform(*arguments, cwd=None, env=None, **options):
-    return subprocess.run(
-        [*CONFORM, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
-
-
-def written(folder: Path, text: str, name: str = "a.yaml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
 
 
 @pytest.fixture

@@ -9,46 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
+from helpers.fake_workers import FAKES, cases, spec
 
-from harness.case import CaseFile
 from harness.judge import Judge
 from harness.observation import Lost, Observation
 from harness.plan import plan
 from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, pool
-
-FAKES = Path(__file__).parent / "fakes"
-API = "torch.optim.lr_scheduler.ExponentialLR"
-
-
-def spec(adapter: str = "fake", name: str = "torch") -> EnvironmentSpec:
-    return EnvironmentSpec(name, "torch", sys.executable, FAKES / f"{adapter}_adapter.py")
-
-
-def cases(*behaviours: str):
-    return CaseFile.model_validate(
-        {
-            "format": 1,
-            "cases": [
-                {
-                    "name": f"{number}: {behaviour}",
-                    "description": "a fake",
-                    "source": "by hand: halves",
-                    "family": "exponential",
-                    "schedule": {"base_lr": 0.5, "decay_rate": 0.5, "decay_steps": 1},
-                    "steps": 4,
-                    "expected": {"values": [0.5, 0.25, 0.125, 0.0625]},
-                    "implementations": [API],
-                    "arguments": {API: {"behaviour": behaviour}},
-                }
-                for number, behaviour in enumerate(behaviours)
-            ],
-        }
-    ).cases
 
 
 def judged(*behaviours: str, adapter: str = "fake", time_limit: float = 30.0):

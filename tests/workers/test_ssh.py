@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sshd import below, sshd
-from test_workers import FAKES, cases
+from helpers.fake_workers import FAKES, cases
+from helpers.sshd import below, sshd
 
 from harness import suite
 from harness.errors import EnvironmentUnusable
@@ -252,7 +252,7 @@ sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from harness.plan import plan
 from harness.workers import EnvironmentSpec, Workers
-from test_workers import cases
+from helpers.fake_workers import cases
 spec = EnvironmentSpec(
     "torch", "torch", sys.executable, Path({adapter!r}), ssh={ssh!r}
 )
@@ -268,7 +268,7 @@ def stuck_harness(tmp_path, there, server):
     """Starts a harness whose worker is stuck in native code, here or over there."""
     adapter = tmp_path / "native_adapter.py"
     adapter.write_text(STUCK.format(fake=(FAKES / "fake_adapter.py").read_text()))
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
 
     def start(ssh):
         text = HARNESS.format(
@@ -359,7 +359,7 @@ def test_a_family_over_ssh_gives_the_same_report_to_the_byte(server):
     assert there == here
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.frameworks
 def test_the_whole_suite_over_ssh_gives_the_same_report_to_the_byte(server):
     """In one process each: what a framework says once a process, it then says of the same trial."""

@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 import numpy as np
 from click.testing import CliRunner
-from making import HALVES, TORCH_EXPONENTIAL, judged, run_of, schedule_case, seen, trial
 
 from harness.cli import main
 from harness.gate import baseline_of, compare, write
 from harness.report import json_file
 from harness.report.model import Report, from_run
+from helpers.making import HALVES, TORCH_EXPONENTIAL, judged, run_of, schedule_case, seen, trial
 
 UP = [*HALVES[:2], float(np.nextafter(HALVES[2], 1)), HALVES[3]]
 DOWN = [*HALVES[:2], float(np.nextafter(HALVES[2], 0)), HALVES[3]]

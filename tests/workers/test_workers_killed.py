@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_workers import FAKES, cases, spec
+from helpers.fake_workers import FAKES, cases, spec
 
 from harness.judge import Judge
 from harness.load import load

@@ -1,0 +1,46 @@
+"""What all tests share: how much is drawn, one set of framework workers, a quick interpreter."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from helpers.forking import forking_python
+from hypothesis import settings
+
+from harness.workers import Workers, default_environments
+
+# How many examples are drawn where a test does not say; `make` names the profile.
+for name, examples in {"quick": 20, "test": 50, "all": 300}.items():
+    settings.register_profile(name, max_examples=examples, derandomize=True, deadline=None)
+settings.load_profile(os.environ.get("CONFORM_DRAWS", "test"))
+
+
+@pytest.fixture(scope="session")
+def _forking_python():
+    with (
+        tempfile.TemporaryDirectory(prefix="forking-") as folder,
+        forking_python(Path(folder)) as program,
+    ):
+        yield program
+
+
+@pytest.fixture
+def quick_python(_forking_python, monkeypatch):
+    """An interpreter that starts in milliseconds with the frameworks imported: `sys.executable`.
+
+    What the code under test starts by that name is forked from a process that has imported them.
+    """
+    monkeypatch.setattr(sys, "executable", str(_forking_python))
+    return _forking_python
+
+
+@pytest.fixture(scope="session")
+def framework_workers():
+    """Workers of the installed frameworks, started once for all tests of a process."""
+    with Workers(default_environments()) as workers:
+        workers.environments()
+        yield workers
