@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -40,7 +41,7 @@ CLIENT = """\
 import array, json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "pid": os.getpid()}}
 text = json.dumps(call).encode()
 fds = array.array("i", [0, 1, 2]).tobytes()
 server.sendmsg([len(text).to_bytes(4, "little")],
@@ -188,8 +189,18 @@ def become(call: dict[str, Any], fds: list[int]) -> None:
     os.chdir(call["cwd"])
     os.environ.clear()
     os.environ.update(call["env"])
+    os.getppid = functools.partial(parent_of, call["pid"])
     sys.path[:] = [*filter(None, call["env"].get("PYTHONPATH", "").split(os.pathsep)), *SITE]
     run.update(call)
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process: 1 for one that has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 1
 
 
 def main_of(argv: list[str]) -> None:
