@@ -41,7 +41,8 @@ CLIENT = """\
 import array, json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "pid": os.getpid()}}
+call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+call.update(pid=os.getpid(), executable={program!r})
 text = json.dumps(call).encode()
 fds = array.array("i", [0, 1, 2]).tobytes()
 server.sendmsg([len(text).to_bytes(4, "little")],
@@ -65,7 +66,8 @@ def forking_python(folder: Path) -> Iterator[Path]:
     """The path of the program, for as long as the context lasts."""
     address = folder / "socket"
     program = folder / "python"
-    program.write_text(CLIENT.format(python=sys.executable, address=str(address)))
+    text = CLIENT.format(python=sys.executable, address=str(address), program=str(program))
+    program.write_text(text)
     program.chmod(0o755)
     command = [sys.executable, __file__, str(address)]
     with subprocess.Popen(command, cwd=folder, start_new_session=True) as server:
@@ -189,6 +191,7 @@ def become(call: dict[str, Any], fds: list[int]) -> None:
     os.chdir(call["cwd"])
     os.environ.clear()
     os.environ.update(call["env"])
+    sys.executable = call["executable"]
     os.getppid = functools.partial(parent_of, call["pid"])
     sys.path[:] = [*filter(None, call["env"].get("PYTHONPATH", "").split(os.pathsep)), *SITE]
     run.update(call)
