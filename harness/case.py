@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
@@ -615,18 +615,40 @@ def _exact(case: ScheduleCase, group: int) -> _Exact:
 
 @lru_cache(maxsize=4096)
 def _of_short(asked: _Asked) -> _Exact:
-    return _worked_out(asked)
+    case, group = asked.case, asked.group
+    schedule, steps = case.courses[group], case.steps_of(group)
+    changes = case.training_of(group).changes
+    said = repr(schedule), steps.tobytes(), tuple(changes.items())
+    return _of_course(_Course(said, case.steps_per_epoch, schedule, steps, changes))
 
 
 @lru_cache(maxsize=8)
 def _of_long(asked: _Asked) -> _Exact:
-    return _worked_out(asked)
-
-
-def _worked_out(asked: _Asked) -> _Exact:
     case, group = asked.case, asked.group
-    schedule, changes = case.courses[group], case.training_of(group).changes
-    rates, remainder = schedule.known(case.steps_of(group), case.steps_per_epoch, changes)
+    changes = case.training_of(group).changes
+    return _worked_out(case.courses[group], case.steps_of(group), case.steps_per_epoch, changes)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What rates depend on: many cases are the same in that, as those of one validation are."""
+
+    said: tuple[Any, ...]
+    every: int
+    schedule: Schedule = field(compare=False)
+    steps: NDArray[np.int64] = field(compare=False)
+    changes: dict[int, float] = field(compare=False)
+
+
+@lru_cache(maxsize=4096)
+def _of_course(course: _Course) -> _Exact:
+    return _worked_out(course.schedule, course.steps, course.every, course.changes)
+
+
+def _worked_out(
+    schedule: Schedule, steps: NDArray[np.int64], every: int, changes: dict[int, float]
+) -> _Exact:
+    rates, remainder = schedule.known(steps, every, changes)
     rates.flags.writeable = remainder.flags.writeable = False
     return rates, remainder
 

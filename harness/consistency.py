@@ -13,6 +13,7 @@ from harness.catalogue import Precision, Unsupported
 from harness.errors import Problem, did_you_mean
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
+from harness.reference.arithmetic import Float64
 
 _FLOAT64 = np.dtype(Precision.FLOAT64)
 
@@ -57,20 +58,19 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
         return
     if np.isnan(expected).all() or case.expected.documented:
         return
+    own = REFERENCE_ULP * closeness.spacing(reference, _FLOAT64)
+    if not closeness.contradicts(expected, reference, own, _FLOAT64).any():
+        return  # all that follows would only leave more room
     need = case.training_of(group)
     numerals = numeral_rounding(schedule, need, steps, reference)
-    own = [(_FLOAT64, REFERENCE_ULP * closeness.spacing(reference, _FLOAT64))]
-    for implementation in implementations_of(case):
-        calls = calls_of(case, implementation)
-        if not isinstance(calls, Unsupported):
-            room = budget(schedule, calls[group], need, steps, reference, implementation)
-            own.append((np.dtype(implementation.precision), room))
     wrong, allowed = np.ones(len(steps), dtype=bool), np.zeros(len(steps))
-    for dtype, derived in own:
+    for dtype, derived in _rooms(case, group, own):
         room = derived
         if case.tolerance is not None:
             room = np.fmax(derived, closeness.tolerated(case.tolerance, expected, dtype))
         wrong &= closeness.contradicts(expected, reference, room + numerals, dtype)
+        if not wrong.any():
+            return
         allowed = np.maximum(allowed, room + numerals)
     for i in np.flatnonzero(wrong):
         yield Problem(
@@ -82,3 +82,15 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
             f"allowed {allowed[i]:.3g}",
             "correct the number or the schedule",
         )
+
+
+def _rooms(case: ScheduleCase, group: int, own: Float64) -> Iterator[tuple[closeness.DType, Float64]]:
+    """The budgets of the numbers' author and of each implementation, and in which precision."""
+    yield _FLOAT64, own
+    schedule, steps = case.courses[group], case.steps_of(group)
+    need, reference = case.training_of(group), case.reference_of(group)
+    for implementation in implementations_of(case):
+        calls = calls_of(case, implementation)
+        if not isinstance(calls, Unsupported):
+            room = budget(schedule, calls[group], need, steps, reference, implementation)
+            yield np.dtype(implementation.precision), room
