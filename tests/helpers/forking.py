@@ -23,19 +23,31 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MODULES = (
-    *("numpy", "torch", "torch._dynamo", "torch.optim.swa_utils"),
+FRAMEWORKS = (
+    *("torch", "torch._dynamo", "torch.optim.swa_utils"),
     *("mindspore", "mindspore.experimental.optim", "mindspore.train", "mindspore.dataset"),
-    *("pytest", "hypothesis", "harness.cli", "harness.pytest_plugin"),
 )
-"""What is imported before anybody asks; one that is not installed is left out."""
+MODULES = (
+    "numpy",
+    "execnet",
+    "pytest",
+    "xdist",
+    "hypothesis",
+    "harness.cli",
+    "harness.pytest_plugin",
+)
+"""What is imported before anybody asks, after `FRAMEWORKS` where a test needs them.
+
+One that is not installed is left out.
+"""
 CLIENT = """\
 #!{python} -IS
 import array, json, os, signal, socket, sys
@@ -62,15 +74,23 @@ os._exit(status)
 
 
 @contextmanager
-def forking_python(folder: Path) -> Iterator[Path]:
-    """The path of the program, for as long as the context lasts."""
+def forking_python(folder: Path, modules: Iterable[str] = ()) -> Iterator[Path]:
+    """The path of the program, for as long as the context lasts; `conform` is beside it.
+
+    `modules` are imported besides what every program of the harness needs.
+    """
     address = folder / "socket"
     program = folder / "python"
     text = CLIENT.format(python=sys.executable, address=str(address), program=str(program))
     program.write_text(text)
     program.chmod(0o755)
-    command = [sys.executable, __file__, str(address)]
-    with subprocess.Popen(command, cwd=folder, start_new_session=True) as server:
+    conform, installed = folder / "conform", Path(sys.executable).with_name("conform")
+    conform.write_text(f'#!/bin/sh\nexec "{program}" "{installed}" "$@"\n')
+    conform.chmod(0o755)
+    command = [sys.executable, __file__, str(address), *modules, *MODULES]
+    # A second thread for sums over one weight would only take a core from another test.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True) as server:
         try:
             while not address.exists():
                 if server.poll() is not None:
@@ -81,9 +101,9 @@ def forking_python(folder: Path) -> Iterator[Path]:
             server.terminate()
 
 
-def serve(address: str) -> None:
+def serve(address: str, modules: Iterable[str]) -> None:
     """Fork for each caller, until a signal ends this process; return in the children."""
-    for name in MODULES:
+    for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
@@ -191,6 +211,7 @@ def become(call: dict[str, Any], fds: list[int]) -> None:
     os.chdir(call["cwd"])
     os.environ.clear()
     os.environ.update(call["env"])
+    tempfile.tempdir = None  # the environment says anew where it is
     sys.executable = call["executable"]
     os.getppid = functools.partial(parent_of, call["pid"])
     sys.path[:] = [*filter(None, call["env"].get("PYTHONPATH", "").split(os.pathsep)), *SITE]
@@ -265,5 +286,5 @@ if __name__ == "__main__":
     run: dict[str, Any] = {}
     sys.path.pop(0)  # this folder, which a script's takes the place of
     SITE = list(sys.path)
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:])
     os._exit(ended(run["argv"]))

@@ -1,6 +1,13 @@
-"""Small training scripts, right and wrong, as texts."""
+"""Small training scripts, right and wrong, as texts; and what one of them shows."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from harness.traces.trace import Trace
+from harness.verification import Side, Training
+from harness.verification.running import Running
 
 TORCH = """\
 import torch
@@ -31,3 +38,20 @@ def build():
 def late(happens: str) -> str:
     """A script in which something happens as its scheduler is stepped for the 50th time."""
     return LATE.format(happens=happens)
+
+
+def trace_of(side: Side, training: Training, time_limit: float = 60.0) -> Trace:
+    """Run one script alone, and return its trace."""
+    with Running(side, training, time_limit) as running:
+        while running.is_running:
+            running.look()
+            time.sleep(0.01)
+        return running.trace()
+
+
+def wait_for(what: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until `what` returns something true; fail after some seconds."""
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -12,9 +12,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.scripts import TORCH, late
+from helpers.scripts import TORCH, late, wait_for
 
 from harness.cli import main
+
+REAL_PYTHON = sys.executable
+"""Not the one of `quick_python`."""
+
+
+def frameworks(test):
+    """Mark a test that starts a framework, which it does in a quick interpreter."""
+    return pytest.mark.frameworks(pytest.mark.usefixtures("quick_python")(test))
 
 
 @pytest.fixture
@@ -65,7 +73,7 @@ def test_help_has_the_protocol_and_examples():
         assert word in text
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_two_scripts_that_agree_end_it_with_0(scripts):
     result = called(*PAIR, "--epochs", "3", "--steps-per-epoch", "5")
     assert result.exit_code == 0, result.output
@@ -74,7 +82,7 @@ def test_two_scripts_that_agree_end_it_with_0(scripts):
     assert "verdict: agree" in result.output
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_two_scripts_that_differ_end_it_with_1(scripts):
     result = called("--torch", "good.py", "--torch", "fast.py", "--steps", "3")
     assert result.exit_code == 1, result.output
@@ -83,14 +91,14 @@ def test_two_scripts_that_differ_end_it_with_1(scripts):
     assert "after each update (an epoch has one)" in result.output
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_what_may_be_let_pass_is_up_to_the_user(scripts):
     arguments = ("--torch", "good.py", "--torch", "fast.py", "--steps", "3")
     assert called(*arguments, "--rtol", "0.2").exit_code == 0
     assert called(*arguments, "--rtol", "0.1").exit_code == 1
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_json_is_all_that_is_on_standard_output(scripts):
     Path("bad.py").write_text(late("raise ValueError"))
     command = [sys.executable, "-c", "from harness.cli import main; main()", "verify", "--json"]
@@ -107,7 +115,7 @@ def test_json_is_all_that_is_on_standard_output(scripts):
     assert told["verdict"] != "agree"
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_what_was_seen_is_kept_if_asked_and_compares_as_it_did(scripts):
     asked = ("--epochs", "4", "--steps-per-epoch", "5", "--resume-at", "7")
     asked += ("--report", "page", "--save-traces", "kept")
@@ -125,7 +133,6 @@ def test_what_was_seen_is_kept_if_asked_and_compares_as_it_did(scripts):
     assert compared["traces"][0]["resumed"] == told["traces"][0]["resumed"] == [7]
 
 
-@pytest.mark.frameworks
 def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(scripts):
     Path("taken").write_text("")
     result = called(*PAIR, "--steps", "3", "--save-traces", "taken/below")
@@ -133,14 +140,14 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(scripts):
     assert "cannot write the traces to taken/below" in result.output
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_it_stops_at_the_first_difference_if_asked(scripts):
     result = called("--torch", "good.py", "--torch", "fast.py", "--steps", "400000", "--fail-fast")
     assert result.exit_code == 1
     assert "stopped at the first difference" in result.output
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_a_script_that_cannot_be_used_ends_it_with_2_and_leaves_the_report_alone(scripts):
     Path("bad.py").write_text("def build():\n    raise ValueError('no data')\n")
     result = called("--torch", "good.py", "--torch", "bad.py", "--steps", "3")
@@ -150,17 +157,17 @@ def test_a_script_that_cannot_be_used_ends_it_with_2_and_leaves_the_report_alone
     assert not Path("reports").exists()
 
 
-@pytest.mark.frameworks
+@frameworks
 def test_an_interpreter_without_torch_ends_it_with_3(scripts):
     bare = Path("python")
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    bare.write_text(f'#!/bin/sh\nexec "{REAL_PYTHON}" -S "$@"\n')
     bare.chmod(0o755)
     result = called(*PAIR, "--steps", "3", "--torch-python", "./python")
     assert result.exit_code == 3
     assert "which was to run good.py:build, has no" in result.output
 
 
-@pytest.mark.frameworks
+@frameworks
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_one_leaves_no_process_behind(scripts, how):
     slow = TORCH.replace(
@@ -172,10 +179,7 @@ def test_an_interrupted_one_leaves_no_process_behind(scripts, how):
     process = subprocess.Popen(
         [*command, "--steps", "10000000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    until = time.monotonic() + 30
-    while not Path("pid").exists() or not Path("pid").read_text():
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_for(lambda: Path("pid").exists() and Path("pid").read_text())
     process.send_signal(how)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
