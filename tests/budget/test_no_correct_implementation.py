@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.draws import draws
 from helpers.making import (
     from_exact,
     judged,
@@ -182,7 +183,7 @@ def assert_within(situation: Situation) -> None:
 def test_no_correct_implementation_leaves_the_budget(mapping):
     tried = 0
 
-    @settings(derandomize=True, deadline=None, max_examples=40)
+    @settings(max_examples=draws(100))
     @given(situations(mapping, 60))
     def attempt(situation: Situation) -> None:
         nonlocal tried
@@ -190,7 +191,7 @@ def test_no_correct_implementation_leaves_the_budget(mapping):
         assert_within(situation)
 
     attempt()
-    assert tried >= 20
+    assert tried >= draws(100) // 2
 
 
 SCHEDULING = [
@@ -205,7 +206,7 @@ SCHEDULING = [
 def test_no_correct_implementation_leaves_it_where_somebody_sets_other_rates(mapping):
     changes = st.dictionaries(st.integers(1, 29), decades(-3, 1), min_size=1, max_size=3)
 
-    @settings(derandomize=True, deadline=None, max_examples=30)
+    @settings(max_examples=draws(60))
     @given(situations(mapping, 30), changes)
     def attempt(situation: Situation, rates: dict[int, float]) -> None:
         assert_within(replace(situation, training=replace(situation.training, changes=rates)))
@@ -216,7 +217,7 @@ def test_no_correct_implementation_leaves_it_where_somebody_sets_other_rates(map
 @pytest.mark.slow
 @pytest.mark.parametrize("mapping", EACH)
 def test_no_correct_implementation_leaves_the_budget_in_longer_trainings(mapping):
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @settings(max_examples=draws(100))
     @given(situations(mapping, 2000))
     def attempt(situation: Situation) -> None:
         assert_within(situation)
@@ -235,7 +236,10 @@ def test_every_implementation_is_simulated():
 
 
 def verdict(situation: Situation, at: int, off: Any, sign: int) -> Verdict:
-    """On a sequence that is exact but for one step, which is off by so many budgets."""
+    """On a sequence that is exact but for one step, which is off by so many budgets.
+
+    Half of them are diagnosed, which warns, and so fails, where the diagnosis itself fails.
+    """
     case = schedule_case(
         family=situation.mapping.family,
         schedule=situation.schedule.model_dump(exclude_unset=True, by_alias=True),
@@ -252,12 +256,12 @@ def verdict(situation: Situation, at: int, off: Any, sign: int) -> Verdict:
             "applied": Sequence(implementation.applied_precision, situation.reference),
         }
     )
-    return judged(trial(case, situation.mapping.api), observation).verdict
+    return judged(trial(case, situation.mapping.api), observation, explains=sign > 0).verdict
 
 
 @pytest.mark.parametrize("mapping", EACH)
 def test_four_budgets_at_one_step_are_caught_and_half_a_budget_is_not(mapping):
-    @settings(derandomize=True, deadline=None, max_examples=15)
+    @settings(max_examples=draws(30))
     @given(
         situations(mapping, 30),
         st.floats(0, 1, exclude_max=True),

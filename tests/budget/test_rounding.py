@@ -12,7 +12,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from mpmath import mpf
 
 from harness.budget.rounding import Numerals, Rounded, Rounding, unit_roundoff
@@ -48,7 +48,6 @@ def assert_within(bound: Rounded, observed: Any, exact: mpf) -> None:
 @pytest.mark.parametrize("precision", FORMATS)
 @pytest.mark.parametrize("operation", ["+", "-", "*", "/"])
 def test_an_operator_stays_within_its_bound(precision, operation):
-    @settings(derandomize=True, deadline=None, max_examples=200)
     @given(numbers(), numbers())
     def attempt(first, second):
         (a, x), (b, y) = made(first, precision), made(second, precision)
@@ -69,7 +68,6 @@ def test_an_operator_stays_within_its_bound(precision, operation):
 def test_a_power_stays_within_its_bound(precision):
     n = Rounding(precision)
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
     @given(numbers(positive=True), st.floats(-3, 3), st.sampled_from([0.0, 1.0, 5.0]))
     def attempt(base, exponent, roundoffs):
         (a, x), (b, y) = made(base, precision), made((exponent, roundoffs, 1.0), precision)
@@ -84,7 +82,6 @@ def test_a_power_stays_within_its_bound(precision):
 def test_e_to_a_power_stays_within_its_bound(precision):
     n, f = Rounding(precision), np.dtype(precision).type
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
     @given(st.floats(-60, 5), st.sampled_from([0.0, 1.0, 5.0]))
     def attempt(value, roundoffs):
         a, x = made((value, roundoffs, 1.0), precision)
@@ -100,7 +97,6 @@ def test_e_to_a_power_stays_within_its_bound(precision):
 def test_half_a_wave_stays_within_its_bound(precision):
     n, f = Rounding(precision), np.dtype(precision).type
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
     @given(st.integers(0, 4000), st.integers(1, 2000))
     def attempt(count, length):
         share = n.whole(count) / n.whole(length)
@@ -183,7 +179,6 @@ def test_a_choice_brings_the_error_of_what_is_chosen():
     assert picked.error.tolist() == [0.5, 0.25]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.integers(1, 9999), st.integers(1, 9999), st.integers(0, 500), st.integers(1, 500))
 def test_numerals_bound_what_writing_decimals_as_floats_does(base, rate, count, length):
     n = Numerals()

@@ -2,7 +2,8 @@
 
 A perfect implementation's rates are made for every trial that can be planned, in every execution
 mode, without a framework. Then one rate of one sequence is moved, 2,000 times, each time elsewhere:
-by four budgets, and every one has to be caught; by half a budget, and none may be.
+by four budgets, and every one has to be caught; by half a budget, and none may be. (So often in
+`make test-all`; less often in the other profiles of conftest.py.)
 
 Left out, and counted: trials in which no rates are judged (signatures, exceptions that are due or
 must not come, rates that are only documented, text that is read), and steps at which any finite
@@ -19,26 +20,26 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from helpers.draws import draws
 from helpers.making import MINDSPORE, TORCH, off_by_four_budgets, off_by_half_a_budget
+from helpers.suite import suite
 
 from harness import closeness
 from harness.case import ScheduleCase
 from harness.comparison import APPLIED, REPORTED, Comparison, precision_due
 from harness.judge import Judge
-from harness.load import load
 from harness.observation import Observation, Sequence
 from harness.plan import Trial, plan
-from harness.project import CASES
 from harness.verdict import Verdict
 
-DRAWS = 2_000
+DRAWS = draws(2_000)
 JUDGE = Judge(explains=False)
 
 
 @cache
 def planned() -> list[Trial]:
     """Every trial that is expected to give rates, in every mode."""
-    trials = plan(load([CASES]).cases, [TORCH, MINDSPORE], full=True)
+    trials = plan(suite().cases, [TORCH, MINDSPORE], full=True)
     return [t for t in trials if t.skip is None and isinstance(t.case, ScheduleCase)]
 
 
@@ -46,6 +47,11 @@ def judges_rates(trial: Trial) -> bool:
     """Whether the rates decide on the verdict, and nothing else."""
     due = trial.case.expected
     return due.values is not None and not due.reads
+
+
+@cache
+def judged_by_rates() -> list[Trial]:
+    return [t for t in planned() if judges_rates(t)]
 
 
 def perfect(trial: Trial) -> Observation:
@@ -80,7 +86,7 @@ class Drawn:
 
     def __init__(self, number: int) -> None:
         draw = random.Random(number)
-        self.trial = draw.choice([t for t in planned() if judges_rates(t)])
+        self.trial = draw.choice(judged_by_rates())
         self.observation = perfect(self.trial)
         self.judgement = JUDGE.judge(self.trial, self.observation)
         comparison = draw.choice(self.judgement.comparisons)
@@ -135,7 +141,7 @@ def test_few_trials_judge_no_rates():
 
 
 def test_few_trials_have_a_tolerance_of_their_own():
-    due = [t for t in planned() if judges_rates(t)]
+    due = judged_by_rates()
     assert len([t for t in due if t.case.tolerance is not None]) <= len(due) // 30
 
 

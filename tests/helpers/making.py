@@ -194,9 +194,11 @@ def judged(
     observation: Observation | Lost | None,
     *records: KnownDivergence,
     version: str = "2.13.0",
+    explains: bool = True,
 ) -> Judgement:
     """The judgement on one trial."""
-    return Judge(records, {trial.target.environment: version}).judge(trial, observation)
+    versions = {trial.target.environment: version}
+    return Judge(records, versions, explains=explains).judge(trial, observation)
 
 
 def run_of(*judgements: Judgement, **fields: Any) -> Run:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.definitions import DEFINITIONS, changed, rate, ulps_off
+from helpers.draws import draws
 from hypothesis import assume, given, settings, strategies as st
 
 from harness.fuzz.drawing import PARAMETERS, Draw, Parameters, decades, parameters
@@ -80,7 +81,6 @@ def situations(draw: Any, family: str) -> tuple[dict[str, Any], list[int]]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_rates_are_within_2_ulp_of_their_definition(family):
-    @settings(derandomize=True, deadline=None, max_examples=200)
     @given(situations(family))
     def attempt(situation):
         assert_as_defined(family, *situation)
@@ -91,7 +91,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition(family):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(family):
-    @settings(derandomize=True, deadline=None, max_examples=10_000)
+    @settings(max_examples=draws(10_000))
     @given(situations(family))
     def attempt(situation):
         assert_as_defined(family, *situation)
@@ -101,7 +101,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(famil
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_rate_set_from_outside_is_what_a_recursion_goes_on_from(family):
-    @settings(derandomize=True, deadline=None, max_examples=50)
+    @settings(max_examples=draws(100))
     @given(
         situations(family),
         st.dictionaries(st.integers(1, 39), decades(-3, 1), min_size=1, max_size=3),

@@ -7,7 +7,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from mpmath import mpf
 
 from harness.reference.arithmetic import quiet
@@ -42,7 +42,6 @@ def fifty_digits():
         yield
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(numbers(), numbers())
 def test_sums_products_and_quotients_have_thirty_digits(a, b):
     with mpmath.workdps(50):
@@ -72,7 +71,6 @@ def test_plain_numbers_may_stand_on_either_side():
         assert made.rounded().tolist() == due
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(numbers(st.floats(-600, 600)), st.floats(1e-20, 1e20))
 def test_e_to_a_power_has_twenty_seven_digits(x, scale):
     with mpmath.workdps(50):
@@ -92,7 +90,6 @@ def test_a_scale_brings_a_power_back_into_the_range():
     assert_near(scaled_exp(1e300, DoubleDouble(-800.0)), mpf(1e300) * mpmath.exp(-800), 90)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(numbers(st.floats(1e-250, 1e250) | st.floats(0.5, 2.0)))
 def test_a_logarithm_has_twenty_eight_digits_or_is_that_close_to_zero(x):
     with mpmath.workdps(50):
@@ -100,7 +97,6 @@ def test_a_logarithm_has_twenty_eight_digits_or_is_that_close_to_zero(x):
         assert abs(value(log(x)) - due) <= max(abs(due), 1) * mpf(2) ** -95
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(numbers(st.floats(0, 1e9)))
 def test_a_cosine_has_twenty_seven_digits_of_its_argument(quarters):
     with mpmath.workdps(50):
@@ -125,7 +121,6 @@ def test_next_to_a_zero_a_cosine_and_half_a_wave_keep_their_digits(length):
     assert_near(EXACT.half_wave(share), half**2, 69)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(numbers(st.floats(1e-9, 1e9)), numbers(st.floats(-50, 50)))
 def test_a_power_has_twenty_six_digits(base, exponent):
     with mpmath.workdps(50):
@@ -134,7 +129,6 @@ def test_a_power_has_twenty_six_digits(base, exponent):
         assert_near(EXACT.power(base, exponent), due, 87)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(numbers(st.floats(1e-100, 1e100)), st.sampled_from([0.5, -0.5, 1.0, 2.0, 3.0, 4.0]))
 def test_roots_and_small_powers_of_many_numbers_have_thirty_digits(base, exponent):
     many = DoubleDouble(np.array([base.hi] * 2), np.array([base.lo] * 2))

@@ -7,6 +7,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from helpers.draws import draws
 from hypothesis import assume, example, given, settings, strategies as st
 
 from harness.reference import Exponential
@@ -73,20 +74,19 @@ def situations(draw):
     return schedule, step, steps_per_epoch
 
 
-@settings(derandomize=True, deadline=None, max_examples=1000)
+@settings(max_examples=draws(1000))
 @given(situations())
 def test_the_rate_is_within_2_ulp_of_its_definition(situation):
     assert_within_2_ulp(*situation)
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=10_000)
+@settings(max_examples=draws(10_000))
 @given(situations())
 def test_the_rate_is_within_2_ulp_of_its_definition_in_many_more_draws(situation):
     assert_within_2_ulp(*situation)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.floats(0, 16), st.integers(0, 2**31), BASES)
 @example(9.0, 2**31, 0.1)
 @example(15.9, 2**31, 0.1)
@@ -95,7 +95,6 @@ def test_a_decay_that_hardly_decays_is_right_after_two_thousand_million_updates(
     assert_within_2_ulp(schedule, step, 1)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.floats(-323.3, -307.7), st.integers(1, 10**6), BASES)
 def test_a_subnormal_rate_is_within_2_of_the_smallest_units(decade, every, base):
     rate = 0.5
@@ -154,7 +153,6 @@ def test_updates_and_epochs_are_counted_as_said():
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(situations(), st.integers(1, 50))
 def test_a_staircase_meets_the_smooth_decay_at_its_edges(situation, stair):
     schedule, _, steps_per_epoch = situation
