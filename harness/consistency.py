@@ -9,8 +9,9 @@ import numpy as np
 from harness import closeness
 from harness.budget import REFERENCE_ULP, budget, numeral_rounding
 from harness.case import KnownDivergence, ScheduleCase
+from harness.case_files import unknown_cases
 from harness.catalogue import Precision, Unsupported
-from harness.errors import Problem, did_you_mean
+from harness.errors import Problem
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
 from harness.reference.arithmetic import Float64
@@ -29,17 +30,7 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
         if isinstance(case, ScheduleCase):
             for group in range(len(case.groups) + 1):
                 yield from _contradictions(case, group)
-    names = {case.name for case in loaded.cases}
-    for record in records:
-        for name in record.cases:
-            if name not in names:
-                yield Problem(
-                    record.file,
-                    record.line,
-                    f"{record.name}: cases",
-                    f"there is no case {name!r}{did_you_mean(name, names)}",
-                    "name the case that shows the divergence, or remove the record",
-                )
+    yield from unknown_cases(records, {case.name for case in loaded.cases})
 
 
 def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
@@ -84,7 +75,9 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
         )
 
 
-def _rooms(case: ScheduleCase, group: int, own: Float64) -> Iterator[tuple[closeness.DType, Float64]]:
+def _rooms(
+    case: ScheduleCase, group: int, own: Float64
+) -> Iterator[tuple[closeness.DType, Float64]]:
     """The budgets of the numbers' author and of each implementation, and in which precision."""
     yield _FLOAT64, own
     schedule, steps = case.courses[group], case.steps_of(group)

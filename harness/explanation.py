@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from rich.console import Console
 from rich.text import Text
@@ -17,12 +15,12 @@ from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.load import Loaded
 from harness.observation import Observation
-from harness.plan import Selection, Trial, plan
+from harness.plan import Selection, Trial, implementations_of, plan
 from harness.reproducer import advanced, script, written
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import judgements
-from harness.workers import EnvironmentSpec, Workers
+from harness.workers import Workers
 
 MAX_ROWS = 60
 """Steps that a table shows; a longer one keeps its first, its last and its telling ones."""
@@ -31,13 +29,13 @@ MAX_ROWS = 60
 def explain(
     case: Case,
     loaded: Loaded,
-    specs: Sequence[EnvironmentSpec],
+    workers: Workers,
     implementation: str | None,
     target: str,
     script_only: bool,
     out: Console,
 ) -> None:
-    """Run the fitting trials of `case` and show each of them.
+    """Run the fitting trials of `case` in workers that have been started, and show each of them.
 
     Raises:
         NothingSelected: no trial fits.
@@ -46,21 +44,20 @@ def explain(
     patterns = (implementation,) if implementation else ()
     selection = Selection(implementations=patterns, targets=(target,))
     selection.check([case])
-    with Workers(specs) as workers:
-        environments = workers.environments()
-        # Who names a target may mean any mode; without one, those of a plain run are enough.
-        planned = plan([case], environments, full=target != "*")
-        trials = [trial for trial in planned if selection.wants(trial)]
-        if not trials:
-            apis = sorted({trial.implementation.api for trial in planned})
-            raise NothingSelected(
-                f"no trial of {case.name!r} fits; its implementations are: {', '.join(apis)}"
-            )
-        if script_only:
-            _print_script(trials, out)
-            return
-        judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
-        judged = {j.trial.id: j for j in judgements(judge, trials, workers)}
+    environments = workers.environments()
+    # Who names a target may mean any mode; without one, those of a plain run are enough.
+    planned = plan([case], environments, full=target != "*")
+    trials = [trial for trial in planned if selection.wants(trial)]
+    if not trials:
+        apis = sorted({each.api for each in implementations_of(case)})
+        raise NothingSelected(
+            f"no trial of {case.name!r} fits; its implementations are: {', '.join(apis)}"
+        )
+    if script_only:
+        _print_script(trials, out)
+        return
+    judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
+    judged = {j.trial.id: j for j in judgements(judge, trials, workers)}
     _print_case(case, out)
     for trial in trials:
         _print_judgement(judged[trial.id], out)

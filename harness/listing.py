@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from harness.case import ScheduleCase
-from harness.catalogue import IMPLEMENTATIONS, mappings
-from harness.load import Loaded
-from harness.plan import family_of
+from harness.index import CaseRow
 
 Row = dict[str, Any]
 
 
-def cases(loaded: Loaded) -> list[Row]:
+def cases(found: Iterable[CaseRow]) -> list[Row]:
     """A row a case."""
     return [
         {
             "name": case.name,
-            "family": family_of(case),
-            "steps": len(case.observed_steps) if isinstance(case, ScheduleCase) else 0,
+            "family": case.family,
+            "steps": case.steps,
             "tags": " ".join(case.tags),
             "file": f"{case.file}:{case.line}",
             "description": case.description,
         }
-        for case in loaded.cases
+        for case in found
     ]
 
 
 def implementations() -> list[Row]:
     """A row an implementation, with a mapping for each family that it has."""
+    from harness.catalogue import IMPLEMENTATIONS, mappings  # noqa: PLC0415
+
     return [
         {
             "api": implementation.api,
@@ -72,6 +71,7 @@ def implementations_text(rows: Sequence[Row]) -> str:
 
 def targets() -> list[Row]:
     """A row for each environment, device and mode that is here; starts the frameworks."""
+    from harness.catalogue import IMPLEMENTATIONS  # noqa: PLC0415
     from harness.workers import Workers, default_environments  # noqa: PLC0415
 
     with Workers(default_environments()) as workers:

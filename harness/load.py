@@ -12,12 +12,11 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.case import Case, CaseBase, CaseFile, KnownDivergence
+from harness.case import Case, CaseFile, KnownDivergence
+from harness.case_files import MAX_BYTES, duplicate_names, files_below, shown
 from harness.errors import InvalidCases, Problem, did_you_mean
 from harness.reference import FAMILIES
 
-MAX_BYTES = 1 << 20
-"""A case file of more than 1 MiB is refused unread."""
 MAX_DEPTH = 12
 
 Location = tuple[str | int, ...]
@@ -84,17 +83,21 @@ def load(paths: Iterable[Path]) -> Loaded:
 
 def check(paths: Iterable[Path]) -> tuple[Loaded, list[Problem]]:
     """Load what can be loaded, and collect what is wrong with the rest."""
-    cases: list[Case] = []
-    divergences: list[KnownDivergence] = []
     problems: list[Problem] = []
-    for path in _files(paths, problems):
-        file = _load_file(path, problems)
-        if file is not None:
-            cases += file.cases
-            cases += _expanded(file, problems)
-            divergences += file.known_divergences
-    problems += _duplicate_names(cases) + _duplicate_names(divergences)
-    return Loaded(tuple(cases), tuple(divergences)), sorted(problems)
+    parts = [load_file(path, problems) for path in files_below(paths, problems)]
+    cases = tuple(case for part in parts for case in part.cases)
+    divergences = tuple(record for part in parts for record in part.known_divergences)
+    problems += duplicate_names(cases) + duplicate_names(divergences)
+    return Loaded(cases, divergences), sorted(problems)
+
+
+def load_file(path: Path, problems: list[Problem]) -> Loaded:
+    """What one file holds; `problems` gets what is wrong with it."""
+    file = _load_file(path, problems)
+    if file is None:
+        return Loaded((), ())
+    cases = (*file.cases, *_expanded(file, problems))
+    return Loaded(cases, tuple(file.known_divergences))
 
 
 def _expanded(file: CaseFile, problems: list[Problem]) -> Iterator[Case]:
@@ -114,27 +117,6 @@ def _expanded(file: CaseFile, problems: list[Problem]) -> Iterator[Case]:
             yield case
 
 
-def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
-    seen: set[Path] = set()
-    for path in paths:
-        if path.is_dir():
-            found = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
-            if not found:
-                problems.append(Problem(str(path), 1, "", "no *.yaml below", "name another folder"))
-        elif path.exists():
-            found = [path]
-        else:
-            problems.append(Problem(str(path), 1, "", "no such file or folder", "check the path"))
-            continue
-        for file in found:
-            if not file.is_file():
-                what = "cannot be read: not a file"
-                problems.append(Problem(str(file), 1, "", what, "name a YAML file"))
-            elif file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file
-
-
 def _load_file(path: Path, problems: list[Problem]) -> CaseFile | None:
     source = Source(shown(path))
     file = source.model(path, CaseFile)
@@ -144,14 +126,6 @@ def _load_file(path: Path, problems: list[Problem]) -> CaseFile | None:
                 item.located(source.file, source.lines[(group, index)])
     problems += source.problems
     return file
-
-
-def shown(path: Path) -> str:
-    """The path as a person would type it: relative where it lies below here."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 @dataclass
@@ -326,21 +300,3 @@ def _known_keys(model: type[BaseModel]) -> set[str]:
     schema = model.model_json_schema()
     models = [schema, *schema.get("$defs", {}).values()]
     return {key for model in models for key in model.get("properties", {})}
-
-
-def _duplicate_names(items: Iterable[CaseBase]) -> list[Problem]:
-    first: dict[str, CaseBase] = {}
-    problems = []
-    for item in items:
-        known = first.setdefault(item.name, item)
-        if known is not item:
-            problems.append(
-                Problem(
-                    item.file,
-                    item.line,
-                    "name",
-                    f"{item.name!r} is taken by {known.file}:{known.line}",
-                    "choose another name",
-                )
-            )
-    return problems

@@ -32,6 +32,7 @@ from harness.catalogue import (
 )
 from harness.durations import Durations
 from harness.errors import DeviceAbsent, NothingSelected, UnknownName
+from harness.naming import fits
 from harness.verdict import Verdict
 from harness.workers import Environment
 
@@ -349,11 +350,6 @@ def _if_closed(implementation: Implementation, call: Call, need: Training) -> Ca
         f"it would have to go through {need.updates:,} updates to get there; beyond "
         f"{MAX_DRIVEN:,} only what can be called at any step is tried"
     )
-
-
-def fits(api: str, pattern: str) -> bool:
-    """Whether a glob fits an API's name, or its last part."""
-    return fnmatchcase(api, pattern) or fnmatchcase(api.rpartition(".")[2], pattern)
 
 
 def _on(device: str, patterns: Sequence[str]) -> bool:

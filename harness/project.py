@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 # Installed as a package, the suite has no cases beside it: then those of this folder are its own.
 CASES = ROOT / "cases" if (ROOT / "cases").is_dir() else Path("cases")
+CACHE = CASES.parent / ".conform_cache"
 RECORDS = CASES / "known_divergences"
 REPORTS = Path("reports")
 ENVIRONMENTS = ROOT / "environments.yaml"
+
+
+def own_folders(besides: Sequence[Path] = ()) -> list[Path]:
+    """Where the suite's known divergences are, unless `besides`, folders, hold them anyway."""
+    held = any(RECORDS.resolve().is_relative_to(path.resolve()) for path in besides)
+    return [] if held or not RECORDS.is_dir() else [RECORDS]
 
 
 def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
@@ -24,5 +31,4 @@ def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:
     """
     from harness.load import load  # noqa: PLC0415
 
-    held = any(RECORDS.resolve().is_relative_to(path.resolve()) for path in besides)
-    return () if held or not RECORDS.is_dir() else load([RECORDS]).known_divergences
+    return load(own_folders(besides)).known_divergences

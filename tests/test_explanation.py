@@ -9,14 +9,14 @@ from click.testing import CliRunner
 from helpers.fake_workers import FAKES, spec
 
 from harness.cli import main
-from harness.workers import EnvironmentSpec
+from harness.workers import EnvironmentSpec, Workers
 
 API = "torch.optim.lr_scheduler.ExponentialLR"
 
 
 @pytest.fixture
 def explain(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [spec()])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
 
     def run(*arguments, behaviour="exact", steps=4):
         path = tmp_path / "case.yaml"
@@ -29,6 +29,10 @@ def explain(tmp_path, monkeypatch):
             f"    arguments: {{{API}: {{behaviour: {behaviour}}}}}\n"
             "  - name: shape\n    description: The signature.\n    source: by hand\n"
             f"    surface: {{{API}: {{lacks: [verbose]}}}}\n"
+            "  - name: both\n    description: The rate halves.\n    source: by hand\n"
+            "    family: exponential\n    steps: 2\n    expected: {values: [0.5, 0.25]}\n"
+            "    schedule: {base_lr: 0.5, decay_rate: 0.5, decay_steps: 1}\n"
+            f"    implementations: [{API}, mindspore.nn.exponential_decay_lr]\n"
         )
         return CliRunner().invoke(main, ["explain", *arguments, "--cases", str(path)])
 
@@ -96,12 +100,48 @@ def test_what_fits_nothing_is_said(explain, arguments, telling):
 
 def test_a_framework_that_is_not_there_is_said(explain, monkeypatch):
     missing = EnvironmentSpec("torch", "torch", adapter=FAKES / "missing_adapter.py")
-    monkeypatch.setattr("harness.environments.declared.default_environments", lambda: [missing])
+    monkeypatch.setattr("harness.workers.default_environments", lambda: [missing])
     text = explain("halves", API).output
     assert "unavailable" in text
     assert "a_framework_that_is_not_there" in text
     done = explain("halves", API, "--script")
     assert (done.exit_code, "cannot run here" in done.output) == (3, True)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The names of the environments that are started, of two with a fake each."""
+    specs = [spec(), EnvironmentSpec("mindspore", "mindspore", None, FAKES / "fake_adapter.py")]
+    monkeypatch.setattr("harness.workers.default_environments", lambda: specs)
+    names, start = [], Workers._start
+
+    def noted(self, spec, *arguments):
+        names.append(spec.name)
+        return start(self, spec, *arguments)
+
+    monkeypatch.setattr(Workers, "_start", noted)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "due"),
+    [
+        (("halves",), ["torch"]),
+        (("halves", "--target", "torch/*"), ["torch"]),
+        (("halves", "--target", "*/cpu/eager"), ["torch"]),
+        (("halves", "--target", "t*"), ["torch"]),
+        (("halves", "--target", "mindspore/cpu/graph"), []),
+        (("halves", "exponential_decay_lr"), []),
+        (("halves", "StepLr"), []),
+        (("both",), ["torch", "mindspore"]),
+        (("both", "ExponentialLR"), ["torch"]),
+        (("both", "mindspore.nn.*"), ["mindspore"]),
+        (("both", "--target", "mindspore/cpu/*", "--script"), ["mindspore"]),
+    ],
+)
+def test_no_framework_is_started_in_vain(explain, started, arguments, due):
+    explain(*arguments)
+    assert started == due
 
 
 @pytest.fixture

@@ -17,14 +17,13 @@ from helpers.making import (
 
 from harness import listing, workers
 from harness.catalogue import IMPLEMENTATIONS
-from harness.load import Loaded
+from harness.index import case_row
 from harness.workers import Environment
 
 
 def test_a_case_is_listed_with_its_family_length_tags_and_place():
-    rows = listing.cases(
-        Loaded((schedule_case(tags=["a", "b"]), surface_case({"lacks": ["verbose"]})), ())
-    )
+    cases = schedule_case(tags=["a", "b"]), surface_case({"lacks": ["verbose"]})
+    rows = listing.cases(map(case_row, cases))
     assert rows == [
         {
             "name": "halves",
@@ -57,7 +56,7 @@ def test_cases_are_listed_in_their_order():
             for name in ("second", "first")
         )
     )
-    assert [row["name"] for row in listing.cases(Loaded(tuple(file.cases), ()))] == [
+    assert [row["name"] for row in listing.cases(map(case_row, file.cases))] == [
         "second",
         "first",
     ]

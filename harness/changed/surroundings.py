@@ -36,9 +36,10 @@ DRAWING = {
         "strength",
         "traces",
     ),
-    *("translation", "verification", "consistency.py", "console.py", "coverage.py", "doctor.py"),
-    *("durations.py", "errors.py", "explanation.py", "limits.py", "listing.py", "load.py"),
-    *("project.py", "pytest_plugin.py", "pytest_xdist.py"),
+    *("translation", "verification", "case_files.py", "consistency.py", "console.py"),
+    *("coverage.py", "doctor.py", "durations.py", "errors.py", "explanation.py", "index.py"),
+    *("limits.py", "listing.py", "load.py", "naming.py", "project.py", "pytest_plugin.py"),
+    "pytest_xdist.py",
 }
 """What in the harness runs and judges no trial: it loads, selects, draws and tells."""
 JUDGING_TOO = {"report/model.py"}
@@ -155,6 +156,12 @@ def _drawing(suite: Path) -> str:
         if file.suffix != ".pyc" and (_is_for_drawing(file, suite) or file.suffix != ".py")
     )
     return _digest_of(f"{file.relative_to(suite)} {digest(file)}" for file in ours)
+
+
+def of_the_harness(suite: Path = HARNESS) -> str:
+    """The digest of all that the harness is, and of the packages and the machine it works with."""
+    parts = {**judging(suite), **_machine(), **_versions(JUDGES, sys.path)}
+    return _digest_of([_drawing(suite), *(f"{name} {text}" for name, text in parts.items())])
 
 
 def _is_for_drawing(file: Path, suite: Path) -> bool:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harness.errors import BaselineUnusable, UnknownName
-from harness.project import CASES, REPORTS, own_records
+from harness.errors import BaselineUnusable, InvalidCases
+from harness.naming import one_of
+from harness.project import CASES, REPORTS, own_folders, own_records
 
 if TYPE_CHECKING:
     from harness.case import Case, Tolerance
+    from harness.index import CaseRow
     from harness.load import Loaded
     from harness.report.model import Report
+    from harness.workers import EnvironmentSpec
 
 INTERRUPTED = 130
 OWN_FAULT = 70
@@ -108,17 +111,56 @@ def with_changes(report: Report) -> Report:
     return report.model_copy(update={"changes": changes})
 
 
-def find_case(loaded: Loaded, name: str) -> Case:
-    """The one case of that name, which may be a glob.
+@dataclass(frozen=True)
+class Lookup:
+    """A case by its name, and the files that it and the records that name it are in."""
+
+    row: CaseRow
+    files: tuple[Path, ...]
+    own: tuple[Path, ...]
+
+    def load(self) -> tuple[Case, Loaded]:
+        """The case, and the case with these records."""
+        from harness.load import Loaded, load
+
+        loaded, own = load(self.files), load(self.own)
+        case = next(case for case in loaded.cases if case.name == self.row.name)
+        return case, Loaded((case,), (*loaded.known_divergences, *own.known_divergences))
+
+
+def look_up(paths: tuple[Path, ...], name: str) -> Lookup:
+    """The one case of that name, which may be a glob, below `paths` or of the suite's own.
+
+    Of files that have not changed, none is loaded.
 
     Raises:
+        InvalidCases: with every problem of every file.
         UnknownName: no case fits, or several do.
     """
-    names = {case.name: case for case in loaded.cases}
-    fitting = [name] if name in names else [known for known in names if fnmatchcase(known, name)]
-    if len(fitting) != 1:
-        raise UnknownName("case", name, names)
-    return names[fitting[0]]
+    from harness.index import Index, index
+
+    places = paths or (CASES,)
+    here, own = index(places), index(own_folders(besides=places))
+    if here.problems or own.problems:
+        raise InvalidCases([*here.problems, *own.problems])
+    row = one_of("case", here.cases, name)
+
+    def naming(found: Index) -> Iterator[Path]:
+        return (found.paths[each.file] for each in found.records if row.name in each.cases)
+
+    files = dict.fromkeys([here.paths[row.file], *naming(here)])
+    return Lookup(row, tuple(files), tuple(dict.fromkeys(naming(own))))
+
+
+def specs_named(names: tuple[str, ...], file: Path | None) -> list[EnvironmentSpec]:
+    """The environments of those names; without names those that no file has to be read for."""
+    if not names:
+        from harness.workers import default_environments
+
+        return default_environments()
+    from harness.environments import specs_of
+
+    return specs_of(names, file)
 
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

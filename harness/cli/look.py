@@ -6,35 +6,59 @@ import json
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.common import ENVIRONMENTS_FILE, JSON, PATHS, find_case, load_cases, print_rows
+from harness.cli.common import (
+    ENVIRONMENTS_FILE,
+    JSON,
+    PATHS,
+    look_up,
+    print_rows,
+    specs_named,
+)
 from harness.project import CASES, REPORTS
+
+if TYPE_CHECKING:
+    from harness.workers import EnvironmentSpec
 
 
 @click.command("check")
 @PATHS
-def check_cases(paths: tuple[Path, ...]) -> None:
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Check every file; without it, those of the suite that were valid and have not changed "
+    "since are not checked again.",
+)
+def check_cases(paths: tuple[Path, ...], no_cache: bool) -> None:
     """Validate the case files below each PATH, without starting any framework."""
-    from harness.consistency import inconsistencies
+    from harness.case_files import unknown_cases
+    from harness.index import index
     from harness.listing import counted
-    from harness.load import check
 
     places = paths or (CASES,)
-    loaded, problems = check(places)
+    found = index(places, consistent=True, cached=not no_cache)
+    problems = found.problems
     # A part of the suite, or what is left of it beside bad files, need not hold every case that
     # the records speak of.
-    whole = not problems and any(CASES.resolve().is_relative_to(p.resolve()) for p in places)
-    problems += inconsistencies(loaded, loaded.known_divergences if whole else ())
+    if not problems and any(CASES.resolve().is_relative_to(p.resolve()) for p in places):
+        problems = list(unknown_cases(found.records, {case.name for case in found.cases}))
     if problems:
         for problem in sorted(problems):
             click.echo(str(problem))
         click.echo(counted(len(problems), "problem"), err=True)
         sys.exit(2)
-    cases = counted(len(loaded.cases), "case")
-    divergences = counted(len(loaded.known_divergences), "known divergence")
+    cases = counted(len(found.cases), "case")
+    divergences = counted(len(found.records), "known divergence")
     click.echo(f"valid: {cases}, {divergences}")
+    if found.remembered:
+        of = counted(len(found.paths), "file")
+        click.echo(
+            f"{found.remembered} of {of} unchanged since they were found valid; "
+            "to check them again: --no-cache"
+        )
 
 
 @click.group("list")
@@ -48,8 +72,13 @@ def list_() -> None:
 def list_cases(paths: tuple[Path, ...], as_json: bool) -> None:
     """The cases below each PATH."""
     from harness import listing
+    from harness.errors import InvalidCases
+    from harness.index import index
 
-    print_rows(listing.cases(load_cases(paths)), as_json)
+    found = index(paths or (CASES,))
+    if found.problems:
+        raise InvalidCases(found.problems)
+    print_rows(listing.cases(found.cases), as_json)
 
 
 @list_.command("implementations")
@@ -105,22 +134,36 @@ def explain(
     file: Path | None,
 ) -> None:
     """Show how CASE goes on each implementation: the calls, step by step, and a reproducer."""
-    from rich.console import Console
-
-    from harness import explanation
-    from harness.environments import specs_of
-    from harness.workers import default_environments
+    from harness.workers import Workers, default_environments
 
     place, named, _ = target.partition("/")
     own = [spec.name for spec in default_environments()]
     if not names and named and not any(fnmatchcase(name, place) for name in own):
         names = (place,)
-    specs = specs_of(names, file)
+    found = look_up(paths, case)
+    specs = _needed(found.row.apis, implementation, target, specs_named(names, file))
+    with Workers(specs) as workers:
+        # Imported while the frameworks are.
+        from rich.console import Console
 
-    loaded = load_cases(paths)
-    out = Console(highlight=False, soft_wrap=True)
-    explained = find_case(loaded, case)
-    explanation.explain(explained, loaded, specs, implementation, target, script, out)
+        from harness import explanation
+
+        out = Console(highlight=False, soft_wrap=True)
+        explanation.explain(*found.load(), workers, implementation, target, script, out)
+
+
+def _needed(
+    apis: list[str], implementation: str | None, target: str, specs: list[EnvironmentSpec]
+) -> list[EnvironmentSpec]:
+    """The environments in which a trial of these can be: no framework is started in vain."""
+    from harness.naming import fits
+
+    wanted = {
+        api.partition(".")[0] for api in apis if implementation is None or fits(api, implementation)
+    }
+    place, named, _ = target.partition("/")
+    one = named and not set(place) & set("*?[")
+    return [spec for spec in specs if spec.framework in wanted and (not one or spec.name == place)]
 
 
 @click.command()

@@ -155,7 +155,7 @@ def _of_call(
 
 def _of_case(name: str, paths: tuple[Path, ...], framework: str | None) -> list[Original]:
     from harness.case import ScheduleCase
-    from harness.cli.common import find_case, load_cases
+    from harness.cli.common import load_cases, look_up
     from harness.errors import Untranslatable
     from harness.translation.reading import of_case
 
@@ -164,7 +164,7 @@ def _of_case(name: str, paths: tuple[Path, ...], framework: str | None) -> list[
         if not cases:
             raise Untranslatable(name, "holds no case of a schedule")
         return [of_case(case, framework or "torch") for case in cases]
-    case = find_case(load_cases(paths), name)
+    case, _ = look_up(paths, name).load()
     if not isinstance(case, ScheduleCase):
         raise Untranslatable(name, "is a case about signatures, and has no schedule")
     return [of_case(case, framework or "torch")]

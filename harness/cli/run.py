@@ -19,6 +19,7 @@ from harness.cli.common import (
     PATHS,
     load_cases,
     report_folder,
+    specs_named,
     with_changes,
 )
 from harness.limits import TIME_LIMIT
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from harness.load import Loaded
     from harness.plan import Selection
     from harness.report.model import Report
-    from harness.workers import EnvironmentSpec
 
 BESIDE = ("baseline.json", "durations.json")
 """What a report depends on besides its trials, in the folder of reports."""
@@ -134,7 +134,7 @@ def run(
 
     # The harness is imported where it is needed: what needs little of it answers at once, and where
     # everything is run, the frameworks are imported by their workers at the same time.
-    specs = _specs(names, file)
+    specs = specs_named(names, file)
     now = look(places_of(specs), cases, beside)
     last = _last(noted, folder)
     with ExitStack() as to_end:
@@ -176,17 +176,6 @@ def run(
     if since:
         out.print(since, soft_wrap=True)
     sys.exit(1 if made.fails else 0)
-
-
-def _specs(names: tuple[str, ...], file: Path | None) -> list[EnvironmentSpec]:
-    """The environments of those names; without names those that no file has to be read for."""
-    if not names:
-        from harness.workers import default_environments
-
-        return default_environments()
-    from harness.environments import specs_of
-
-    return specs_of(names, file)
 
 
 def _last(noted: State | NoState | None, folder: Path) -> Last | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.calls import TOO_DEEP, find
-from harness.cli.common import find_case, load_cases
+from harness.cli.common import look_up
 
 if TYPE_CHECKING:
     from harness.traces.alignment import Alignment
@@ -129,12 +129,11 @@ def _recorded(asked: Asked, alignment: Alignment) -> dict[int, Trace]:
         elif which != asked.scheduled:
             files[which] = read(Path(name), asked.columns)
     found = dict(files)
-    loaded = load_cases(asked.paths) if cases else None
     for which, name in cases.items():
         like = files.get(1 - which)
         updates = 1 if like is None else alignment.reach(int(like.steps[-1]), 1 - which) + 1
-        assert loaded is not None
-        found[which] = of_case(find_case(loaded, name), like, max(1, updates))
+        case, _ = look_up(asked.paths, name).load()
+        found[which] = of_case(case, like, max(1, updates))
     return found
 
 

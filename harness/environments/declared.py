@@ -11,8 +11,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from harness.case import Located, Strict
+from harness.case_files import shown
 from harness.errors import EnvironmentsUnusable, Problem, UnknownName
-from harness.load import Source, shown
+from harness.load import Source
 from harness.project import ENVIRONMENTS, ROOT
 from harness.workers import EnvironmentSpec, default_environments
 from harness.workers.connection import ssh_words

@@ -24,7 +24,8 @@ from harness.fuzz.known import Known
 from harness.fuzz.search import Asked, Finding, Listener, Search, Tally, families_like
 from harness.judge import Judge
 from harness.load import load
-from harness.plan import Selection, fits, plan
+from harness.naming import fits
+from harness.plan import Selection, plan
 from harness.project import RECORDS, own_records
 from harness.reference import FAMILIES
 from harness.suite import judgements, why_nothing

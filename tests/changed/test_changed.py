@@ -470,7 +470,8 @@ class TestSurroundings:
             if {name.split(".")[0], f"{name}.py"} & DRAWING
             and f"{name.replace('.', '/')}.py" not in JUDGING_TOO
         }
-        loads_or_tells = {"coverage", "durations", "errors", "limits", "load", "project"}
+        loads_or_tells = {"case_files", "coverage", "durations", "errors", "limits", "load"}
+        loads_or_tells |= {"naming", "project"}
         assert {name for name in drawing if name.split(".")[0] != "report"} <= loads_or_tells
         root = Path(harness.__file__).parent
         assert {part for part in DRAWING if not (root / part).exists()} == set()
