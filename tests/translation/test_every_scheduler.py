@@ -20,6 +20,7 @@ from harness.project import own_records
 from harness.translation import Length, migrate, read, telling
 from harness.translation.source import in_text
 
+pytestmark = pytest.mark.xdist_group("translation of every scheduler")
 EPOCHS, EVERY = 12, 7
 RUNNER = '''
 import json, runpy, sys
@@ -93,8 +94,10 @@ def _migrated(call: str, framework: str):
 
 
 @pytest.fixture(scope="module")
-def to_mindspore():
-    return {call: _migrated(call, "torch") for call in TORCH}
+def to_mindspore(_forking_python):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(_forking_python))
+        return {call: _migrated(call, "torch") for call in TORCH}
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +150,9 @@ def test_reduce_on_plateau_is_said_to_have_no_list_and_no_cell(to_mindspore):
 @pytest.mark.parametrize(
     ("to", "framework"), [("to_mindspore", "mindspore"), ("to_torch", "torch")]
 )
-def test_the_printed_code_runs_as_it_is_and_follows_the_schedule(to, framework, request, tmp_path):
+def test_the_printed_code_runs_as_it_is_and_follows_the_schedule(
+    to, framework, request, tmp_path, quick_python
+):
     migrations = request.getfixturevalue(to)
     jobs, dues = [], []
     for call, migration in migrations.items():
@@ -206,7 +211,7 @@ def test_the_printed_code_runs_as_it_is_and_follows_the_schedule(to, framework, 
         "train.ReduceLROnPlateau(patience=3)",
     ],
 )
-def test_a_schedule_of_mindspore_has_a_form_in_torch_that_conforms(call):
+def test_a_schedule_of_mindspore_has_a_form_in_torch_that_conforms(call, quick_python):
     migration = _migrated(call, "mindspore")
     assert migration.proven
     assert all(way.conforms for way in migration.ways)
@@ -224,7 +229,7 @@ def test_rates_with_one_factor_between_them_are_a_multi_step_schedule_in_torch(t
 
 
 @pytest.mark.frameworks
-def test_where_torch_strays_from_its_definition_nothing_is_said_to_be_proven():
+def test_where_torch_strays_from_its_definition_nothing_is_said_to_be_proven(quick_python):
     call = "SequentialLR([ExponentialLR(0.9), MultiplicativeLR(lambda t: 0.5)], milestones=[2])"
     migration = _migrated(call, "torch")
     assert migration.strays and not migration.proven
@@ -232,7 +237,7 @@ def test_where_torch_strays_from_its_definition_nothing_is_said_to_be_proven():
 
 
 @pytest.mark.frameworks
-def test_where_torch_strays_the_form_that_strays_alike_is_named():
+def test_where_torch_strays_the_form_that_strays_alike_is_named(quick_python):
     migration = _migrated("ConstantLR(total_iters=0)", "torch")
     assert migration.strays
     assert migration.recommended.form.title == (
@@ -241,7 +246,7 @@ def test_where_torch_strays_the_form_that_strays_alike_is_named():
 
 
 @pytest.mark.frameworks
-def test_a_form_that_fails_is_not_recommended_and_the_finding_is_told():
+def test_a_form_that_fails_is_not_recommended_and_the_finding_is_told(quick_python):
     call = "SequentialLR([ConstantLR(0.5, 2), MultiStepLR([2, 4])], milestones=[3])"
     migration = _migrated(call, "torch")
     lost = next(way for way in migration.ways if way.form.kind == "scheduler")

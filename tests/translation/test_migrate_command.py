@@ -70,7 +70,7 @@ def test_a_file_of_which_a_part_cannot_be_read_is_translated_as_far_as_it_can_be
 
 
 @pytest.mark.frameworks
-def test_json_holds_the_code_and_what_was_verified():
+def test_json_holds_the_code_and_what_was_verified(quick_python):
     result = conform("StepLR(2)", *LENGTH, "--json")
     assert result.exit_code == 0
     (migration,) = json.loads(result.stdout)
@@ -85,14 +85,14 @@ def test_json_holds_the_code_and_what_was_verified():
 
 
 @pytest.mark.frameworks
-def test_a_case_is_written_anew_in_another_mode():
+def test_a_case_is_written_anew_in_another_mode(quick_python):
     result = conform("--case", "epochs/every-epoch", "--target", "cpu/pynative")
     assert result.exit_code == 0
     assert "cpu/pynative" in result.output and "cpu/graph" not in result.output
 
 
 @pytest.mark.frameworks
-def test_a_device_that_is_not_there_exits_with_3():
+def test_a_device_that_is_not_there_exits_with_3(quick_python):
     result = conform("StepLR(2)", *LENGTH, "--target", "abacus")
     assert result.exit_code == 3
     assert "none of the forms can be tried on abacus" in result.output

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import subprocess
-import sys
 
 import pytest
 
@@ -30,9 +29,9 @@ print("SHOWN", json.dumps(shown))
 
 
 @pytest.fixture(scope="module")
-def installed():
+def installed(_forking_python):
     done = subprocess.run(
-        [sys.executable, "-c", SHOWING],
+        [str(_forking_python), "-c", SHOWING],
         input=json.dumps(list(IMPLEMENTATIONS)),
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ from harness.traces.comparing import PairVerdict
 from harness.traces.diagnosis import PairCause
 from harness.verification import Training, side, verify
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("quick_python")]
 
 FOLDER = Path(__file__).parent / "wrong"
 CAUSES = {
@@ -42,7 +42,7 @@ def compared(name: str, function: str):
     steps, tolerance = 200, None
     if name == "precision":
         # Both are as good as their precision can be: only who asks for more sees them differ.
-        steps, tolerance = 4000, Tolerance(rtol=1e-5, reason="asked for")
+        steps, tolerance = 1500, Tolerance(rtol=1e-5, reason="asked for")
     training = Training(steps, 20, (100,) if name == "resume" else ())
     return verify((one, other), training, tolerance=tolerance).comparison
 
