@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from helpers.forking import forking_python
+from helpers.forking import FRAMEWORKS, forking_python
 from hypothesis import settings
 
 from harness.workers import Workers, default_environments
@@ -23,9 +23,26 @@ settings.load_profile(os.environ.get("CONFORM_DRAWS", "test"))
 def _forking_python():
     with (
         tempfile.TemporaryDirectory(prefix="forking-") as folder,
+        forking_python(Path(folder), FRAMEWORKS) as program,
+    ):
+        yield program
+
+
+@pytest.fixture(scope="session")
+def plain_interpreter():
+    """The path of an interpreter that starts in milliseconds with the harness, numpy and pytest."""
+    with (
+        tempfile.TemporaryDirectory(prefix="forking-") as folder,
         forking_python(Path(folder)) as program,
     ):
         yield program
+
+
+@pytest.fixture
+def plain_python(plain_interpreter, monkeypatch):
+    """The same as `sys.executable`: for fakes, and for commands that start no framework."""
+    monkeypatch.setattr(sys, "executable", str(plain_interpreter))
+    return plain_interpreter
 
 
 @pytest.fixture

@@ -149,7 +149,6 @@ class Connection:
         except (OSError, _NotPython) as error:
             noise = str(error) if isinstance(error, _NotPython) else ""
             raise self._unreached(process, noise) from None
-        io.is_connected = True
         group._register(gateway)
         self._gateway = gateway
         return gateway
@@ -244,11 +243,11 @@ class _Pipes(Popen2IO):
     def __init__(self, process: subprocess.Popen[bytes], model: ExecModel) -> None:
         super().__init__(process.stdin, process.stdout, model)
         self.popen = process
-        self.is_connected = False
+        self._is_connected = False
 
     def read(self, numbytes: int) -> bytes:
         """Read exactly `numbytes`; the first byte has to be Python's."""
-        if self.is_connected:
+        if self._is_connected:
             return super().read(numbytes)
         try:
             first = super().read(numbytes)
@@ -256,6 +255,8 @@ class _Pipes(Popen2IO):
             raise _NotPython("") from None
         if first != b"1":
             raise _NotPython(first.decode("utf-8", "replace"))
+        # At once: execnet reads on in a thread of its own, which does not wait for who opens this.
+        self._is_connected = True
         return first
 
     def wait(self) -> int:

@@ -7,12 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-CONFORM = [sys.executable, "-c", "from harness.cli import main; main()"]
+REAL = sys.executable
+"""The interpreter that runs the tests, whatever `sys.executable` names in one of them."""
+
+
+def command(*arguments: object) -> list[str]:
+    """The words of a call of `conform`, in the interpreter that `sys.executable` names now."""
+    code = "from harness.cli import main; main()"
+    return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 def conform(*arguments, cwd=None, env=None, **options):
     return subprocess.run(
-        [*CONFORM, *map(str, arguments)],
+        command(*arguments),
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,
