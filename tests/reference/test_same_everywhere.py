@@ -12,38 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import helpers
 import pytest
+from helpers.digests import digests
 from numpy.core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 import harness.reference
-from harness.project import CASES
-
-DIGESTS = """
-import sys
-from hashlib import sha256
-from pathlib import Path
-
-import numpy as np
-
-from harness.case import ScheduleCase
-from harness.load import load
-from harness.reference.double_double import DoubleDouble
-from harness.reference.elementary import cos_of_quarters, log, scaled_exp
-from harness.reference import Cosine, Exponential
-from harness.report.model import _digest
-
-for case in load([Path(sys.argv[1])]).cases:
-    if isinstance(case, ScheduleCase):
-        groups = range(len(case.schedules))
-        print(case.name, _digest(*(case.reference_of(group) for group in groups)),
-              _digest(*(case.remainder_of(group) for group in groups)))
-x = DoubleDouble(np.arange(1, 20001)) / 1234.5
-for made in (log(x), scaled_exp(0.3, x - 8.0), cos_of_quarters(x)):
-    print(_digest(made.hi, made.lo))
-steps = np.arange(20000)
-print(_digest(Cosine(base_lr=0.3, T_max=17777).rates(steps, 1)))
-print(_digest(Exponential(base_lr=0.3, decay_rate=0.7, decay_steps=777).rates(steps, 1)))
-"""
 
 EXACT = {
     *("add", "all", "any", "append", "arange", "array", "asarray", "ascontiguousarray"),
@@ -66,27 +40,29 @@ EXACT = {
 """What of numpy gives the same bits everywhere: IEEE 754 operations, and moving numbers about."""
 
 
-def digests(**environment: str) -> str:
+def elsewhere(**environment: str) -> list[str]:
+    """The digests of a process with these variables."""
     process = subprocess.run(
-        [sys.executable, "-c", DIGESTS, str(CASES)],
+        [sys.executable, "-m", "helpers.digests"],
+        cwd=Path(helpers.__file__).parents[1],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    return process.stdout
+    return process.stdout.splitlines()
 
 
 def test_the_references_do_not_depend_on_the_processor():
     found = [name for name in __cpu_dispatch__ if __cpu_features__[name]]
     if not found:
         pytest.skip("numpy has no choice of instructions here")
-    fewer = digests(
+    fewer = elsewhere(
         NPY_DISABLE_CPU_FEATURES=" ".join(found),
         GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4,-AVX",
     )
-    assert fewer == digests()
+    assert fewer == list(digests())
 
 
 @pytest.mark.parametrize("module", sorted(Path(harness.reference.__file__).parent.glob("*.py")))

@@ -75,10 +75,6 @@ def long_judgement(length: int, change: dict[int, float], api=TORCH_EXPONENTIAL)
     return judged(made, seen(made, rates))
 
 
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-
-
 def test_an_unknown_field_is_refused_by_the_schema():
     content = written(judgement())
     for broken in (
