@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
+@cache
 def environment(package: str) -> Environment:
-    """For the templates of a package; what they are given is escaped."""
+    """For the templates of a package, which it keeps compiled; what they are given is escaped."""
     return Environment(
         loader=PackageLoader(package),
         autoescape=True,
