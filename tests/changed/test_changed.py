@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.command import command, written
+from helpers.command import conform_call, written
 from helpers.fake_workers import FAKES
 
 import harness
@@ -479,7 +479,7 @@ class TestSurroundings:
 
 def conform(folder: Path, *arguments: str, **options):
     return subprocess.run(
-        command(*arguments),
+        conform_call(*arguments),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -567,7 +567,7 @@ class TestWithRealFrameworks:
         report = folder / "reports" / "latest"
         before = {file.name: file.read_bytes() for file in report.iterdir()}
         process = subprocess.Popen(
-            command("run", "cases", "--changed"),
+            conform_call("run", "cases", "--changed"),
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

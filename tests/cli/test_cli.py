@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
-from helpers.command import command, conform, written
+from helpers.command import conform, conform_call, written
 from helpers.fake_workers import spec
 
 from harness.cli import main
@@ -305,7 +305,7 @@ class TestWithRealFrameworks:
 
 def _running(path: Path, report: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command("run", path, "--report", report),
+        conform_call("run", path, "--report", report),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from helpers.command import command, conform
+from helpers.command import conform, conform_call
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_search_without_a_finding_prints_its_seed_and_a_table_and_ends_with_0(
 def test_an_interrupted_search_says_how_far_it_was_and_ends_with_130(tmp_path):
     arguments = ["fuzz", "--family", "cosine", "--examples", "5000", "--report", str(tmp_path)]
     search = subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        conform_call(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert search.stderr.readline().startswith("seed ")
     time.sleep(3)

@@ -11,7 +11,7 @@ REAL = sys.executable
 """The interpreter that runs the tests, whatever `sys.executable` names in one of them."""
 
 
-def command(*arguments: object) -> list[str]:
+def conform_call(*arguments: object) -> list[str]:
     """The words of a call of `conform`, in the interpreter that `sys.executable` names now."""
     code = "from harness.cli import main; main()"
     return [sys.executable, "-c", code, *map(str, arguments)]
@@ -19,7 +19,7 @@ def command(*arguments: object) -> list[str]:
 
 def conform(*arguments, cwd=None, env=None, **options):
     return subprocess.run(
-        command(*arguments),
+        conform_call(*arguments),
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,

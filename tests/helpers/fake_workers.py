@@ -13,9 +13,12 @@ FAKES = Path(__file__).with_name("fakes")
 API = "torch.optim.lr_scheduler.ExponentialLR"
 
 
-def spec(adapter: str = "fake", name: str = "torch") -> EnvironmentSpec:
-    """An environment of this interpreter with a fake for torch."""
-    return EnvironmentSpec(name, "torch", sys.executable, FAKES / f"{adapter}_adapter.py")
+def spec(
+    adapter: str = "fake", name: str = "torch", python: str | None = None, **fields
+) -> EnvironmentSpec:
+    """An environment with a fake for torch, of the interpreter that `sys.executable` names now."""
+    source = FAKES / f"{adapter}_adapter.py"
+    return EnvironmentSpec(name, "torch", python or sys.executable, source, **fields)
 
 
 def cases(*behaviours: str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import subprocess
@@ -25,8 +24,10 @@ from harness.workers import EnvironmentSpec, Workers, connection, pool
 pytestmark = pytest.mark.usefixtures("plain_python")
 
 
-def judged(*behaviours: str, adapter: str = "fake", time_limit: float = 30.0):
-    with Workers([spec(adapter)], time_limit) as workers:
+def judged(
+    *behaviours: str, adapter: str = "fake", time_limit: float = 30.0, python: str | None = None
+):
+    with Workers([spec(adapter, python=python)], time_limit) as workers:
         trials = plan(cases(*behaviours), workers.environments())
         done = {j.trial.case.name: j for j in judgements(Judge(), trials, workers)}
         return [done[trial.case.name] for trial in trials], workers
@@ -74,7 +75,8 @@ def test_each_fault_of_a_fake_gets_its_verdict(behaviour, each_fault):
 
 def test_a_crash_costs_its_own_trial_and_no_other():
     conforms = Verdict.CONFORMS
-    assert verdicts("exact", "killed", "exact", "exits", "exact", "exact", "exact") == [
+    behaviours = "exact", "killed", "exact", "exits", "exact", "exact", "exact"
+    assert verdicts(*behaviours, python=REAL) == [
         conforms,
         Verdict.CRASHED,
         conforms,
@@ -143,7 +145,7 @@ def test_a_worker_killed_from_outside_costs_one_trial_at_most():
 
 
 def test_many_trials_are_shared_out_over_several_processes_each_judged_once():
-    fake = dataclasses.replace(spec(), processes=2)
+    fake = spec(processes=2)
     behaviours = ["exact"] * 120 + ["killed"] + ["exact"] * 120
     with Workers([fake]) as workers:
         trials = plan(cases(*behaviours), workers.environments())
@@ -157,7 +159,7 @@ def test_many_trials_are_shared_out_over_several_processes_each_judged_once():
 
 
 def test_a_few_trials_are_not_worth_another_process():
-    fake = dataclasses.replace(spec(), processes=4)
+    fake = spec(processes=4)
     with Workers([fake]) as workers:
         trials = plan(cases(*["exact"] * 20), workers.environments())
         assert len(list(workers.run(trials))) == 20
@@ -222,7 +224,7 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     tempfile.tempdir = None
     try:
-        _, workers = judged("exact", "killed", "hangs", "exact", time_limit=1.0)
+        _, workers = judged("exact", "killed", "hangs", "exact", time_limit=1.0, python=REAL)
     finally:
         tempfile.tempdir = None
     assert list(tmp_path.iterdir()) == []

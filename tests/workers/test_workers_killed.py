@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.command import REAL
 from helpers.fake_workers import FAKES, cases, spec
 
 from harness.judge import Judge
@@ -24,6 +25,7 @@ from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, default_environments
 
+pytestmark = pytest.mark.usefixtures("plain_python")
 KILLS = 6
 FAMILIES = ("constant", "linear")
 
@@ -80,9 +82,11 @@ class Killer(threading.Thread):
         self.join()
 
 
+@pytest.mark.slow
 @pytest.mark.frameworks
 def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
-    with Workers(default_environments(), time_limit=15.0) as workers:
+    specs = [replace(spec, python=REAL) for spec in default_environments()]
+    with Workers(specs, time_limit=15.0) as workers:
         environments = workers.environments()
         loaded = load([CASES])
         selection = Selection(families=FAMILIES)
@@ -102,9 +106,8 @@ def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
 
 
 def test_all_processes_of_an_environment_dead_at_once_cost_one_trial_each():
-    fake = EnvironmentSpec("torch", "torch", adapter=FAKES / "fake_adapter.py", processes=3)
-    with Workers([fake]) as workers:
-        trials = plan(cases(*["exact"] * 250, *["slow"] * 20), workers.environments())
+    with Workers([spec(processes=3)]) as workers:
+        trials = plan(cases(*["slow"] * 6, *["exact"] * 250), workers.environments())
         seen, dead = [], []
         for answer in workers.run(trials):
             seen.append(answer)
@@ -162,21 +165,19 @@ def test_trials_of_an_environment_that_was_given_up_are_lost_whenever_they_are_a
 
 
 def test_a_hang_is_ended_in_time_however_busy_the_other_workers_are():
-    with Workers([spec(), spec("stuck", "stuck")], time_limit=1.0) as workers:
-        trials = plan(cases(*["exact"] * 3000), workers.environments())
+    with Workers([spec(), spec("stuck", "stuck")], time_limit=0.3) as workers:
+        trials = plan(cases(*["exact"] * 600), workers.environments())
         mine = [t for t in trials if t.target.environment == "torch"]
         stuck = [t for t in trials if t.target.environment == "stuck"][:1]
         order = []
         for trial, _ in workers.run([*stuck, *mine]):
             order.append(trial.target.environment)
-            time.sleep(
-                0.002
-            )  # the caller is slower than they are: there is always an answer waiting
+            time.sleep(0.002)  # slower than they are: there is always an answer waiting
     assert order.index("stuck") < len(order) - 1
 
 
 def test_a_supervisor_that_is_killed_leaves_the_worker_to_the_harness(folders):
-    with Workers([spec()], time_limit=2.0) as workers:
+    with Workers([spec(python=REAL)], time_limit=1.0) as workers:
         trials = plan(cases("exact", "hangs", "exact"), workers.environments())
         seen = []
         for answer in workers.run(trials):
@@ -203,7 +204,7 @@ def test_children_of_a_worker_end_with_it(tmp_path, folders):
 
 def test_an_interpreter_that_is_not_there_makes_its_trials_unavailable():
     nowhere = EnvironmentSpec("nowhere", "torch", "/no/such/python")
-    here = EnvironmentSpec("here", "torch", sys.executable, FAKES / "fake_adapter.py")
+    here = spec(name="here")
     with Workers([nowhere, here]) as workers:
         trials = plan(cases("exact"), workers.environments())
         done = {j.trial.target.environment: j for j in judgements(Judge(), trials, workers)}
