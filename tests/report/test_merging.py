@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
-import jsonschema
 import numpy as np
 import pytest
 from helpers.making import (
@@ -26,6 +24,7 @@ from helpers.making import (
     skipped,
     trial,
 )
+from helpers.published import published
 
 from harness.errors import ReportsDisagree
 from harness.plan import Skip
@@ -57,9 +56,7 @@ def report(*judgements, **fields):
 
 def one_of(*reports):
     whole = merged([Part(f"part {n}", part) for n, part in enumerate(reports, start=1)])
-    schema = json.loads(json_file.SCHEMA_FILE.read_text("utf-8"))
-    content = json.loads(json_file.render(whole))
-    jsonschema.Draft202012Validator(schema).validate(content)
+    published(whole)
     return whole
 
 

@@ -6,7 +6,6 @@ import json
 import math
 import struct
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -31,29 +30,19 @@ from helpers.making import (
     surface_case,
     trial,
 )
+from helpers.published import published
 
 from harness.observation import Lost
 from harness.plan import Selection, Skip
-from harness.report import json_file
+from harness.report.json_file import SCHEMA_FILE
 from harness.report.model import MAX_POINTS, from_run
 from harness.verdict import Verdict
 from harness.workers import Environment
 
-SCHEMA = json.loads(
-    (Path(json_file.__file__).parent / "report.schema.json").read_text(encoding="utf-8")
-)
-
-
-def no_constants(name: str) -> Any:
-    raise AssertionError(f"{name} is no JSON")
-
 
 def written(*judgements, **fields) -> dict[str, Any]:
     """The report as a program would read it, checked against the published schema."""
-    text = json_file.render(from_run(run_of(*judgements, **fields)))
-    content = json.loads(text, parse_constant=no_constants)
-    jsonschema.Draft202012Validator(SCHEMA).validate(content)
-    return content
+    return published(from_run(run_of(*judgements, **fields)))
 
 
 def judgement(rates=HALVES, *records, api=TORCH_EXPONENTIAL, applied=None, **case):
@@ -77,6 +66,8 @@ def long_judgement(length: int, change: dict[int, float], api=TORCH_EXPONENTIAL)
 
 def test_an_unknown_field_is_refused_by_the_schema():
     content = written(judgement())
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text("utf-8")))
+    validator.validate(content)
     for broken in (
         {**content, "surprise": 1},
         {**content, "trials": [{**content["trials"][0], "surprise": 1}]},
@@ -85,7 +76,7 @@ def test_an_unknown_field_is_refused_by_the_schema():
         {key: value for key, value in content.items() if key != "suite"},
     ):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.Draft202012Validator(SCHEMA).validate(broken)
+            validator.validate(broken)
 
 
 def test_a_run_without_a_fault_is_told_in_full():
