@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -31,30 +31,25 @@ class Loaded:
     known_divergences: tuple[KnownDivergence, ...]
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader with the plain scalars of YAML 1.2.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Gives events only: what they stand for is said here."""
+_PLAIN: dict[str, list[tuple[re.Pattern[str], Callable[[str], Any]]]] = {}
+"""The plain scalars of YAML 1.2 that are no texts, by their first letters.
 
-    `1e-3` is a number; `1:30`, `yes` and `2026-01-01` are texts, and nothing is octal.
-    """
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
-
-_PLAIN: dict[str, tuple[str, str, Callable[[str], Any]]] = {
-    "tag:yaml.org,2002:null": (r"^(~|null|)$", "~n", lambda _: None),
-    "tag:yaml.org,2002:bool": (r"^(true|false)$", "tf", lambda text: text == "true"),
-    "tag:yaml.org,2002:int": (r"^[-+]?[0-9]+$", "-+0123456789", int),
-    "tag:yaml.org,2002:float": (
-        r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$",
+`1e-3` is a number; `1:30`, `yes` and `2026-01-01` are texts, and nothing is octal.
+"""
+for _pattern, _first, _convert in (
+    (r"~|null|", ["", "~", "n"], lambda _: None),
+    (r"true|false", "tf", lambda text: text == "true"),
+    (r"[-+]?[0-9]+", "-+0123456789", int),
+    (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
         "-+.0123456789",
         lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
     ),
-}
-for _tag, (_pattern, _first, _) in _PLAIN.items():
-    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), [*_first])
-_Loader.yaml_implicit_resolvers.setdefault("", []).append(
-    ("tag:yaml.org,2002:null", re.compile(r"^$"))
-)
+):
+    for _letter in _first:
+        _PLAIN.setdefault(_letter, []).append((re.compile(_pattern), _convert))
 
 
 def case_schema() -> dict[str, Any]:
@@ -167,65 +162,62 @@ class Source:
             self.problem(1, "", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
             return None
         try:
-            if self._refuses_structure(text):
-                return None
-            node = yaml.compose(text, Loader=_Loader)
-            data = None if node is None else self._construct(node, ())
+            data = self._values(text)
             if data is None:
                 self.problem(1, "", "empty", "begin with 'format: 1'")
             return data
+        except _Refused as refused:
+            self.problems.clear()
+            self.problem(*refused.args)
         except yaml.YAMLError as error:
             mark: yaml.Mark | None = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or str(error)
             self.problem(
                 mark.line + 1 if mark is not None else 1, "", f"not YAML: {what}", "mend the syntax"
             )
+        return None
+
+    def _values(self, text: str) -> Any:
+        """The one document of a file as plain values; None where there is none."""
+        events = _events(text)
+        next(events)
+        start = next(events)
+        if isinstance(start, yaml.StreamEndEvent):
             return None
+        value = self._value(next(events), events, ())
+        next(events)
+        second = next(events)
+        if not isinstance(second, yaml.StreamEndEvent):
+            raise _Refused(_line(second), "", "another document", "make it a file of its own")
+        return value
 
-    def _refuses_structure(self, text: str) -> bool:
-        """Refuse what no case needs and what could blow up, before anything is built."""
-        depth = 0
-        for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1 if event.start_mark is not None else 1
-            if isinstance(event, yaml.AliasEvent):
-                self.problem(line, "", f"alias *{event.anchor}", "write the value out")
-                return True
-            tag = getattr(event, "tag", None)
-            if tag is not None:
-                self.problem(line, "", f"tag {tag!r}", "write the plain value")
-                return True
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    self.problem(line, "", f"nested deeper than {MAX_DEPTH}", "flatten it")
-                    return True
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-        return False
-
-    def _construct(self, node: yaml.Node, location: Location) -> Any:
-        self.lines.setdefault(location, node.start_mark.line + 1)
-        if isinstance(node, yaml.SequenceNode):
-            return [
-                self._construct(item, (*location, index)) for index, item in enumerate(node.value)
-            ]
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
+    def _value(self, event: yaml.Event, events: Iterator[yaml.Event], location: Location) -> Any:
+        """What begins with `event`, of which the rest is to come."""
+        self.lines.setdefault(location, _line(event))
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(event := next(events), yaml.SequenceEndEvent):
+                items.append(self._value(event, events, (*location, len(items))))
+            return items
         result: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            line = _line(event)
+            if not isinstance(event, yaml.ScalarEvent):
                 self.problem(line, _key(location), "not a plain key", "write a word and a colon")
+                _skip(event, events)
+                _skip(next(events), events)
                 continue
-            key = _scalar(key_node)
+            key = _scalar(event)
+            here = (*location, key)
             if key in result:
-                first = self.lines[(*location, key)]
-                self.problem(
-                    line, _key((*location, key)), f"given already in line {first}", "remove one"
-                )
+                what = f"given already in line {self.lines[here]}"
+                self.problem(line, _key(here), what, "remove one")
+                _skip(next(events), events)
                 continue
-            self.lines[(*location, key)] = line
-            result[key] = self._construct(value_node, (*location, key))
+            self.lines[here] = line
+            result[key] = self._value(next(events), events, here)
         return result
 
     def explain(self, error: ValidationError, kind: type[BaseModel]) -> None:
@@ -244,14 +236,57 @@ class Source:
             self.problem(self.lines.get(location, 1), _key(key), what, remedy)
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    if node.tag not in _PLAIN:
-        return node.value
-    try:
-        return _PLAIN[node.tag][2](node.value)
-    except ValueError:  # of more digits than Python reads
-        problem = f"a number of {len(node.value)} digits"
-        raise yaml.MarkedYAMLError(None, None, problem, node.start_mark) from None
+class _Refused(Exception):
+    """The arguments of a problem: of what no case needs, and what could blow up."""
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """The events of a file, up to one that is refused before anything is built of it."""
+    depth = 0
+    anchors: set[str] = set()
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise _Refused(_line(event), "", f"alias *{event.anchor}", "write the value out")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            if event.tag is not None:
+                raise _Refused(_line(event), "", f"tag {event.tag!r}", "write the plain value")
+            if event.anchor is not None:
+                if event.anchor in anchors:
+                    what = f"&{event.anchor} a second time"
+                    raise _Refused(_line(event), "", what, "remove both")
+                anchors.add(event.anchor)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            if depth > MAX_DEPTH:
+                raise _Refused(_line(event), "", f"nested deeper than {MAX_DEPTH}", "flatten it")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        yield event
+
+
+def _skip(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
+    """Go through the rest of what begins with `event`."""
+    depth = int(isinstance(event, yaml.CollectionStartEvent))
+    while depth:
+        event = next(events)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _line(event: yaml.Event) -> int:
+    return 1 if event.start_mark is None else event.start_mark.line + 1
+
+
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    text: str = event.value
+    if event.implicit[0]:
+        for pattern, convert in _PLAIN.get(text[:1], ()):
+            if pattern.fullmatch(text):
+                try:
+                    return convert(text)
+                except ValueError:  # of more digits than Python reads
+                    what = f"a number of {len(text)} digits"
+                    raise _Refused(_line(event), "", what, "write fewer digits") from None
+    return text
 
 
 def _key(location: Location) -> str:
