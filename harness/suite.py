@@ -164,19 +164,25 @@ def judgements(judge: Judge, trials: list[Trial], workers: Workers) -> Iterator[
     for trial in trials:
         if trial.skip is not None:
             yield judge.judge(trial, None)
-    runnable = sorted((t for t in trials if t.skip is None), key=_turn)
-    for trial, observation in workers.run(runnable):
+    for trial, observation in workers.run(in_turn(t for t in trials if t.skip is None)):
         yield judge.judge(trial, observation)
 
 
-def _turn(trial: Trial) -> tuple[str, str, bool, int]:
+def in_turn(trials: Iterable[Trial]) -> list[Trial]:
+    """The order in which trials are sent to the workers."""
+    return sorted(trials, key=_turn)
+
+
+def _turn(trial: Trial) -> tuple[str, str, bool, str, str, int]:
     """When a trial has its turn.
 
-    A framework switches between devices and modes at a cost, so each is gone through in one go;
-    and what takes long comes first, so that the processes of a framework end together and the
-    sequences of a long case are soon done with.
+    A framework switches between devices and modes at a cost, and optimizers of a kind share their
+    graphs, so each is gone through in one go; and what takes long comes first, so that the
+    processes of a framework end together and the sequences of a long case are soon done with.
     """
-    return trial.target.device, trial.target.mode, trial.awaited, -trial.training.updates
+    target, kind = trial.target, trial.implementation.kind
+    once = (target.device, target.mode, trial.awaited, trial.optimizer, kind.value)
+    return *once, -trial.training.updates
 
 
 def why_nothing(environments: Iterable[Environment]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import logging
@@ -12,6 +13,18 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.nn.learning_rate_schedule import LearningRateSchedule
+
+_source_of = functools.lru_cache(None)(inspect.getsourcelines)
+
+
+def _source_lines(thing: Any) -> Any:
+    """`inspect.getsourcelines`, which tokenizes once: each graph asks for that of dozens."""
+    thing = inspect.unwrap(thing)
+    lines, first = _source_of(getattr(thing, "__code__", thing))
+    return list(lines), first
+
+
+inspect.getsourcelines = _source_lines  # type: ignore[assignment]
 
 # Settings under which a gradient of 1 moves a weight by the rate (with nn.Momentum, by known
 # multiples of it).
@@ -68,41 +81,59 @@ class OneAfterAnother(LearningRateSchedule):
 
 
 class Own(nn.Optimizer):
-    """A user's own plain SGD.
+    """A user's own plain SGD, which gives what it would move each weight by.
 
     In MindSpore 2.0 `get_lr` counts the update; later an optimizer has to do that itself.
     """
 
+    counts = "global_step_increase" not in inspect.getsource(nn.Optimizer.get_lr)
+
     def __init__(self, parameters: Any, learning_rate: Any) -> None:
         super().__init__(learning_rate, parameters)
-        self.counts = "global_step_increase" not in inspect.getsource(nn.Optimizer.get_lr)
 
-    def construct(self, gradients: Any) -> None:
+    def construct(self, gradients: Any) -> Any:
         rates = self.get_lr()
         if self.counts:
             ops.assign_add(self.global_step, self.global_step_increase_tensor)
-        for index, weight in enumerate(self.parameters):
-            rate = rates[index] if isinstance(rates, tuple) else rates
-            ops.assign(weight, weight - gradients[index] * rate)
+        each = rates if isinstance(rates, tuple) else [rates] * len(gradients)
+        return [gradient * rate for gradient, rate in zip(gradients, each)]
 
 
-def own_experimental(groups: list[dict[str, Any]], lr: float) -> Any:
-    """A user's own plain SGD, as the documentation of the experimental `Optimizer` writes it."""
+class OwnMoving(Own):
+    """The same, which moves them."""
+
+    def construct(self, gradients: Any) -> None:
+        for weight, move in zip(self.parameters, super().construct(gradients)):
+            ops.assign(weight, weight - move)
+
+
+@functools.lru_cache(None)
+def own_experimental() -> Any:
+    """Both again, as the documentation of the experimental `Optimizer` writes them."""
     from mindspore.experimental.optim import Optimizer
 
     class OwnExperimental(Optimizer):
-        def __init__(self) -> None:
+        def __init__(self, groups: list[dict[str, Any]], lr: Any) -> None:
             super().__init__(groups, {"lr": lr})
 
-        def construct(self, gradients: Any) -> None:
+        def construct(self, gradients: Any) -> Any:
+            moves = []
             for number, group in enumerate(self.param_groups):
                 start = self.group_start_id[number]
-                for index, weight in enumerate(group["params"]):
-                    ops.assign(weight, weight - gradients[start + index] * group["lr"])
+                for index in range(len(group["params"])):
+                    moves.append(gradients[start + index] * group["lr"])
+            return moves
 
-    return OwnExperimental()
+    class OwnExperimentalMoving(OwnExperimental):
+        def construct(self, gradients: Any) -> None:
+            for weight, move in zip(self.parameters, super().construct(gradients)):
+                ops.assign(weight, weight - move)
+
+    return OwnExperimental, OwnExperimentalMoving
 
 
+COMPILED: dict[Any, Any] = {}
+"""Optimizers with their graphs, and their steps."""
 OWN = {"mindspore.nn.learning_rate_schedule.LearningRateSchedule": OneAfterAnother}
 
 
@@ -148,7 +179,12 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     if ms.get_context("device_target") != device:
         ms.set_context(device_target=device)
     drive = {"scheduler": _scheduler, "list": _list, "cell": _cell, "callback": _callback}
-    drive[request["kind"]](request, report)
+    try:
+        drive[request["kind"]](request, report)
+    except Exception:
+        if request["optimizer"] != "own":
+            COMPILED.clear()  # whose graphs may not have been finished
+        raise
 
 
 def _await_each(awaited: bool) -> None:
@@ -181,11 +217,9 @@ def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> N
             if seen.wants(update):
                 seen.report(training.rates())
                 if request["applies"]:
-                    training.put_to_zero()
-            if request["applies"]:
+                    seen.apply(_moved(training.step, training.weights, request))
+            elif request["applies"]:
                 training.step()
-            if seen.wants(update) and request["applies"]:
-                seen.apply([-weight.asnumpy()[0] for weight in training.weights])
             training.advance(update)
     finally:
         seen.send(report)
@@ -262,25 +296,25 @@ class _Training:
     def _make(self, groups: list[dict[str, Any]], more: dict[str, Any]) -> None:
         from mindspore.experimental import optim
 
-        self.weights = [_weight(self.request, number) for number in range(len(groups))]
-        made = [dict(g, params=[weight]) for g, weight in zip(groups, self.weights)]
+        weights = [_weight(self.request, number) for number in range(len(groups))]
+        made = [dict(g, params=[weight]) for g, weight in zip(groups, weights)]
         if self.request["optimizer"] == "own":
-            self.optimizer = own_experimental(made, groups[0]["lr"])
+            own = own_experimental()[self.request["one_by_one"]]
+            optimizer = own(made, groups[0]["lr"])
         else:
             name, settings = EXPERIMENTAL[self.request["optimizer"]]
-            self.optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
+            optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
+        lasts = len(groups) == len(self.request["groups"]) and not self.request["resume"]
+        self.optimizer, self.step = _with_graphs(optimizer, self.request, lasts)
+        self.weights = list(self.optimizer.parameters)
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)
         self.scheduler = _made(self.request["api"], arguments, self.optimizer)
-        self.step = _stepped(self.optimizer, self.weights, self.request["mode"])
 
     def rates(self) -> list[Any]:
         if self.request["reading"] == "last_epoch":
             epoch = float(self.scheduler.last_epoch.asnumpy())
             return [np.float32(epoch) for _ in self.optimizer.param_groups]
         return [_fetched(rate) for rate in self.scheduler.get_last_lr()]
-
-    def put_to_zero(self) -> None:
-        _put_to_zero(self.weights, self.request)
 
     def advance(self, update: int) -> None:
         if self.request["per_epoch"] and (update + 1) % self.request["steps_per_epoch"]:
@@ -336,23 +370,20 @@ def _look_up(
     """
     if not request["applies"]:
         return
-    optimizer, weights = _optimizer(schedules, request)
-    step_once = _stepped(optimizer, weights, request["mode"])
+    optimizer, step_once = _optimizer(schedules, request)
     seen, resume = _Seen(request), request["resume"]
     expected = done = 0
     try:
         for step in request["steps"]:
             if resume and expected == resume["at"]:
                 ms.save_checkpoint(optimizer, "optimizer.ckpt")
-                optimizer, weights = _optimizer(schedules, request)
+                optimizer, step_once = _optimizer(schedules, request)
                 ms.load_param_into_net(optimizer, ms.load_checkpoint("optimizer.ckpt"))
                 os.remove("optimizer.ckpt")
-                step_once = _stepped(optimizer, weights, request["mode"])
             if step != expected:
                 ops.assign(optimizer.global_step, Tensor([step], ms.int32))
-            _put_to_zero(weights, request)
-            step_once()
-            seen.apply(_rates_of(weights, request["optimizer"], done))
+            moved = _moved(step_once, list(optimizer.parameters), request)
+            seen.apply(_rates_of(moved, request["optimizer"], done))
             done += 1
             expected = step + 1
     finally:
@@ -361,15 +392,54 @@ def _look_up(
             report("applied" + suffix, np.array(rates, dtype=request["applied_precision"]))
 
 
-def _optimizer(schedules: list[Any], request: dict[str, Any]) -> tuple[Any, list[Any]]:
+def _optimizer(schedules: list[Any], request: dict[str, Any]) -> tuple[Any, Callable[[], Any]]:
+    """An optimizer of `mindspore.nn` with a weight for each schedule, and its step."""
     weights = [_weight(request, number) for number in range(len(schedules))]
     own = request["optimizer"] == "own"
     name, settings = ("", {}) if own else OPTIMIZERS[request["optimizer"]]
-    make = Own if own else getattr(nn, name)
-    if len(schedules) == 1:
-        return make(weights, learning_rate=schedules[0], **settings), weights
+    make = (OwnMoving if request["one_by_one"] else Own) if own else getattr(nn, name)
     groups = [{"params": [w], "lr": rate} for w, rate in zip(weights, schedules)]
-    return make(groups, learning_rate=schedules[0], **settings), weights
+    given = weights if len(schedules) == 1 else groups
+    optimizer = make(given, learning_rate=schedules[0], **settings)
+    # A Cell's numbers are constants of the graph.
+    shares = not request["resume"] and not any(isinstance(s, nn.Cell) for s in schedules)
+    return _with_graphs(optimizer, request, shares)
+
+
+def _with_graphs(optimizer: Any, request: dict[str, Any], shares: bool) -> tuple[Any, Any]:
+    """An optimizer that holds all that `optimizer` does, and its step: compiled before, if it may.
+
+    A graph takes 0.1 to 0.4 s to compile and refers to the Parameters of one optimizer. So
+    optimizers that differ in values alone take turns with one that has its graphs.
+    """
+    step = _stepped(optimizer, list(optimizer.parameters), request["mode"])
+    if not shares or request["one_by_one"] or request["optimizer"] == "own":
+        return optimizer, step
+    kinds = tuple((p.name, tuple(p.shape), str(p.dtype)) for p in _parameters(optimizer))
+    key = type(optimizer), request["optimizer"], request["mode"], request["device"], kinds
+    if key in COMPILED:
+        _take_over(COMPILED[key][0], optimizer)
+    else:
+        COMPILED[key] = optimizer, step
+    optimizer, step = COMPILED[key]
+    return optimizer, step
+
+
+def _parameters(optimizer: Any) -> list[Any]:
+    """Its weights, what it remembers, and its rates."""
+    return [*optimizer.get_parameters(), *getattr(optimizer, "lrs", [])]
+
+
+def _take_over(optimizer: Any, other: Any) -> None:
+    """Give an optimizer the values of another one, which has the same Parameters."""
+    for mine, given in zip(_parameters(optimizer), _parameters(other)):
+        ops.assign(mine, Tensor(given.asnumpy()))
+    for mine, given in zip(
+        getattr(optimizer, "param_groups", []), getattr(other, "param_groups", [])
+    ):
+        kept = {key: mine[key] for key in ("params", "lr")}
+        mine.clear()
+        mine.update(given, **kept)
 
 
 def _stepped(optimizer: Any, weights: list[Any], mode: str) -> Callable[[], Any]:
@@ -395,9 +465,9 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
     from mindspore.train import Callback, Metric, Model
 
     class Net(nn.Cell):
-        def __init__(self) -> None:
+        def __init__(self, weight: Any) -> None:
             super().__init__()
-            self.weight = _weight(request, 0)
+            self.weight = weight
 
         def construct(self, x: Any) -> Any:
             return self.weight.sum() * x
@@ -425,17 +495,14 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
         def on_train_step_end(self, _: Any) -> None:
             if len(seen.applied[0]) < request["updates"]:
                 done = len(seen.applied[0])
-                seen.apply(_rates_of([net.weight], request["optimizer"], done))
+                moved = [-net.weight.asnumpy()[0]]
+                seen.apply(_rates_of(moved, request["optimizer"], done))
 
     length = request["steps_per_epoch"]
     epochs = -(-request["updates"] // length)
-    metrics, seen, net = iter(request["metrics"]), _Seen(request), Net()
-    name, settings = OPTIMIZERS[request["optimizer"]]
-    optimizer = getattr(nn, name)(
-        net.trainable_params(),
-        learning_rate=_rate(request["groups"][0]["base_lr"], request),
-        **settings,
-    )
+    metrics, seen = iter(request["metrics"]), _Seen(request)
+    optimizer, _ = _optimizer([_rate(request["groups"][0]["base_lr"], request)], request)
+    net = Net(optimizer.parameters[0])
     rows = np.ones(length, dtype=np.float32)
     data = dataset.NumpySlicesDataset(rows, ["x"], shuffle=False, num_parallel_workers=1)
     arguments = dict(request["arguments"])
@@ -499,9 +566,18 @@ def _rate(rate: Any, request: dict[str, Any]) -> Any:
     return Parameter(tensor, name="given_rate") if request["lr_parameter"] else tensor
 
 
-def _rates_of(weights: list[Any], optimizer: str, done: int) -> list[Any]:
-    """How far the weights moved from 0; nn.Momentum moves them by a known multiple of the rate."""
-    moved = [-weight.asnumpy()[0] for weight in weights]
+def _moved(step: Callable[[], Any], weights: list[Any], request: dict[str, Any]) -> list[Any]:
+    """Make one update, and say how far each weight moved down from 0."""
+    if request["optimizer"] == "own" and not request["one_by_one"]:
+        zero = np.zeros(1, dtype=request["applied_precision"])
+        return [-(zero - move.asnumpy().astype(zero.dtype))[0] for move in step()]
+    _put_to_zero(weights, request)
+    step()
+    return [-weight.asnumpy()[0] for weight in weights]
+
+
+def _rates_of(moved: list[Any], optimizer: str, done: int) -> list[Any]:
+    """The rates, where nn.Momentum moves weights by a known multiple of them."""
     if optimizer == "Momentum":
         return [rate / np.float32(2 - 0.5**done) for rate in moved]
     return moved

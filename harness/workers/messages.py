@@ -59,6 +59,7 @@ def request(trial: Trial) -> dict[str, Any]:
         "device": trial.target.device,
         "mode": trial.target.mode,
         "awaited": trial.awaited,
+        "one_by_one": False,
     }
 
 

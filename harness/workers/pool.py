@@ -211,14 +211,14 @@ class Workers:
         from harness.workers.messages import request
 
         while worker.pending and len(worker.sent) < IN_FLIGHT:
-            trial = worker.pending[0]
+            trial = worker.next()
             try:
                 worker.channel.send({**request(trial), **self._more})
             except OSError:
                 return  # it is dead: the end of its channel is on its way
             if not worker.sent:
                 worker.since = time.monotonic()
-            worker.sent.append(worker.pending.popleft())
+            worker.was_sent(trial)
 
     @property
     def processes(self) -> dict[str, int]:
@@ -243,6 +243,8 @@ class Workers:
         lease = LEASE + max(self._start_limit, self._time_limit)
         connection = Connection(spec.python, spec.ssh, lease)
         worker = Worker(spec, slot, connection, starts, self._pending[spec.name])
+        # Trials that share graphs lie side by side, so a process starts at either end.
+        worker.backwards = slot.endswith((" 2", " 4"))
         self._workers[slot] = worker
         self._slots[spec.name].add(slot)
         setup = {"module": spec.adapter_source.stem, "files": spec.files}
@@ -286,8 +288,7 @@ class Workers:
             self._answers.append((worker.sent.popleft(), lost))
         elif started and worker.spec.name not in self._given_up:
             self.incidents.append(f"{worker.slot}: between two trials, {reason}")
-        worker.pending.extendleft(reversed(worker.sent))
-        worker.sent.clear()
+        worker.give_back()
         if not started:
             self._start_again(worker, lost, unreached)
         elif worker.pending:

@@ -37,6 +37,8 @@ class Worker:
     environment: Environment | None = None
     pid: int | None = None
     folder: str | None = None
+    backwards: bool = False
+    """Whether it takes the last pending trial first, so that two processes meet in the middle."""
     sent: deque[Trial] = field(default_factory=deque)
     heard: int = 0
     handled: int = 0
@@ -46,6 +48,26 @@ class Worker:
     def is_busy(self) -> bool:
         """Whether something is due from it."""
         return self.environment is None or bool(self.sent)
+
+    def next(self) -> Trial:
+        """The trial that it is to be sent next, which stays pending."""
+        return self.pending[-1 if self.backwards else 0]
+
+    def was_sent(self, trial: Trial) -> None:
+        """Take note that `next` was sent."""
+        self.sent.append(trial)
+        if self.backwards:
+            self.pending.pop()
+        else:
+            self.pending.popleft()
+
+    def give_back(self) -> None:
+        """Let others have what it was sent."""
+        if self.backwards:
+            self.pending.extend(reversed(self.sent))
+        else:
+            self.pending.extendleft(reversed(self.sent))
+        self.sent.clear()
 
     def is_overdue(self, limit: float) -> bool:
         """Whether it takes longer than `limit` seconds, and nothing came that was not looked at.
