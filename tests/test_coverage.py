@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 from helpers.making import case_file, schedule_case
+from helpers.suite import suite
 
 from harness.case import DIMENSIONS
 from harness.catalogue import IMPLEMENTATIONS, mappings
 from harness.coverage import coverage
-from harness.load import load
-from harness.project import CASES
 
 TORCH = """LambdaLR MultiplicativeLR StepLR MultiStepLR ConstantLR LinearLR ExponentialLR
 PolynomialLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR OneCycleLR SequentialLR
@@ -33,7 +32,7 @@ OFFERED = {
 
 @pytest.fixture(scope="module")
 def rows():
-    return coverage(load([CASES]).cases)
+    return coverage(suite().cases)
 
 
 def test_the_catalogue_has_every_schedule_that_the_frameworks_offer():

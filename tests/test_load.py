@@ -1035,9 +1035,6 @@ _FRAGMENTS = st.sampled_from(
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=250,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
@@ -1053,9 +1050,6 @@ def test_a_wounded_file_is_loaded_or_refused_and_nothing_else_gets_out(text, wou
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.binary(max_size=200))

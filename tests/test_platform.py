@@ -9,19 +9,20 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from helpers.draws import draws
 
 from harness.budget import COS_ULP, POW_ULP, POW_ULP_FLOAT32
 
 
-def draws(count):
+def drawn(count):
     rng = np.random.default_rng(7)
     return rng.uniform(0.01, 1.2, count), rng.uniform(0, 150, count)
 
 
-def worst_ulp(function, dtype, count=3000):
+def worst_ulp(function, dtype):
     """The greatest distance from the exact power, in units in its last place."""
-    worst = 0.0
-    for base, power in zip(*draws(count), strict=True):
+    worst, count = 0.0, draws(3000)
+    for base, power in zip(*drawn(count), strict=True):
         x, y = dtype(base), dtype(power)
         with mpmath.workdps(50):
             exact = mpmath.mpf(float(x)) ** mpmath.mpf(float(y))
@@ -77,7 +78,7 @@ def test_cosines_and_sines_are_as_exact_as_the_budget_takes_them_to_be(
     function, definition, dtype, allowed
 ):
     # The angles that schedules take: up to a turn and a half quarter.
-    for angle in np.random.default_rng(1).uniform(0, 1.5 * math.pi, 2000).astype(dtype):
+    for angle in np.random.default_rng(1).uniform(0, 1.5 * math.pi, draws(2000)).astype(dtype):
         with mpmath.workdps(50):
             exact = definition(mpmath.mpf(float(angle)))
             unit = mpmath.mpf(float(np.spacing(dtype(abs(float(exact))))))

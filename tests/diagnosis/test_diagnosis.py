@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.draws import draws
 from helpers.making import (
     CELL,
     HALVES,
@@ -147,7 +148,7 @@ def test_values_that_contradict_a_documentation_only_are_not_explained():
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("wrong", ["one value", "every value"])
 def test_random_values_are_never_explained(family, wrong):
-    tried = 0
+    tried, enough = 0, draws(8, least=2)
     for seed in range(40):
         rng = np.random.default_rng([seed, len(wrong), *family.encode()])
         try:
@@ -161,9 +162,9 @@ def test_random_values_are_never_explained(family, wrong):
         if judgement.verdict is Verdict.DIVERGES:
             tried += 1
             assert judgement.diagnosis is None, str(judgement.diagnosis)
-        if tried == 8:
+        if tried == enough:
             break
-    assert tried >= 5
+    assert tried >= min(enough, 5)
 
 
 def test_a_hundred_thousand_values_take_no_minute():
@@ -204,8 +205,6 @@ def test_a_report_says_where_no_cause_was_found():
 
 
 def test_a_diagnosis_that_fails_costs_itself_and_says_so(monkeypatch):
-    from helpers.making import HALVES, judged, schedule_case, seen, trial
-
     def fails(*_):
         raise ZeroDivisionError("made up")
 

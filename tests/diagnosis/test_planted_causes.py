@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from helpers.draws import draws
 from helpers.planting import PLANTERS, planted
 
 from harness.diagnosis import Cause
 
-TIMES = 200
+TIMES = draws(200)
 
 
 def test_every_cause_is_planted():
