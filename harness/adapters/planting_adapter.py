@@ -112,6 +112,7 @@ class Plant:
             function.__defaults__, function.__kwdefaults__ = defaults, keywords
         self._before.clear()
         self._planted = None
+        getattr(adapter, "COMPILED", {}).clear()  # graphs of other code than what is there now
         if fault:
             self._plant(fault)
         self._planted = identity
