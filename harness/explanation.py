@@ -56,7 +56,8 @@ def explain(
     if script_only:
         _print_script(trials, out)
         return
-    judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
+    versions = {environment.name: environment.version for environment in environments}
+    judge = Judge(loaded.known_divergences, versions, explains_known=True)
     judged = {j.trial.id: j for j in judgements(judge, trials, workers)}
     _print_case(case, out)
     for trial in trials:

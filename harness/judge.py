@@ -41,7 +41,9 @@ class Judge:
     versions: dict[str, str] = field(default_factory=dict)
     """Version of the framework in each environment."""
     explains: bool = True
-    """Whether a cause is looked for where values diverge."""
+    """Whether a cause is looked for where values diverge and no record explains them."""
+    explains_known: bool = False
+    """Whether one is looked for where a record does."""
 
     @cached_property
     def _records_of(self) -> dict[str, list[KnownDivergence]]:
@@ -68,9 +70,18 @@ class Judge:
             if absence:
                 return _judge_absence(trial, absence, observation)
             judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
-        else:
-            judgement = _judge_schedule(trial, case, observation, self.explains)
-        return with_record(judgement, self._records_of.get(case.name, ()), version)
+            return self._with_record(judgement, version)
+        judgement, dues = _judge_schedule(trial, case, observation)
+        diverges = judgement.verdict is Verdict.DIVERGES and judgement.first is not None
+        judgement = self._with_record(judgement, version)
+        known = judgement.verdict is Verdict.KNOWN_DIVERGENCE
+        if diverges and (self.explains_known if known else self.explains):
+            diagnosis = _explained(trial, case, judgement.comparisons, dues)
+            return replace(judgement, diagnosis=diagnosis, unexplained=diagnosis is None)
+        return judgement
+
+    def _with_record(self, judgement: Judgement, version: str) -> Judgement:
+        return with_record(judgement, self._records_of.get(judgement.trial.case.name, ()), version)
 
 
 def _judge_absence(trial: Trial, absence: str, observation: Observation) -> Judgement:
@@ -91,19 +102,20 @@ def _judge_surface(trial: Trial, due: Surface, observation: Observation) -> Judg
 
 
 def _judge_schedule(
-    trial: Trial, case: ScheduleCase, observation: Observation, explains: bool
-) -> Judgement:
+    trial: Trial, case: ScheduleCase, observation: Observation
+) -> tuple[Judgement, dict[int, Due]]:
+    """The verdict without records, and what was due of each parameter group, if values were."""
+    dues: dict[int, Due] = {}
     if case.expected.raises is not None:
         verdict, reasons = _exception_due(case.expected, observation)
-        return Judgement(trial, verdict, reasons, observation=observation)
+        return Judgement(trial, verdict, reasons, observation=observation), dues
     if case.expected.accepted:
         if observation.raised is None:
             unsaid = tuple(_unsaid(case.expected, observation))
             verdict = Verdict.DIVERGES if unsaid else Verdict.CONFORMS
-            return Judgement(trial, verdict, unsaid, observation=observation)
+            return Judgement(trial, verdict, unsaid, observation=observation), dues
         reasons = (f"raised {observation.raised} where nothing was to be raised",)
-        return Judgement(trial, Verdict.REFUSED, reasons, observation=observation)
-    dues: dict[int, Due] = {}
+        return Judgement(trial, Verdict.REFUSED, reasons, observation=observation), dues
     for name in observation.sequences:
         group = group_of(name)
         dues[group] = dues.get(group) or due(trial, case, group)
@@ -116,16 +128,15 @@ def _judge_schedule(
         text for c in comparisons if c.name.startswith(REPORTED) for text in contradictions(c)
     ]
     if broken and not case.expected.documented:
-        return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),))
+        reasons = (_first_of(broken),)
+        return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=reasons), dues
     if observation.raised is not None:
-        reason = f"raised {observation.raised} where values were due"
-        return replace(judged, verdict=Verdict.REFUSED, reasons=(reason,))
+        reasons = (f"raised {observation.raised} where values were due",)
+        return replace(judged, verdict=Verdict.REFUSED, reasons=reasons), dues
     reasons = tuple(_faults(trial, case, observation, comparisons))
     if not reasons:
-        return judged
-    explained = explains and judged.first is not None
-    diagnosis = _explained(trial, case, comparisons, dues) if explained else None
-    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, diagnosis=diagnosis)
+        return judged, dues
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons), dues
 
 
 def _explained(

@@ -18,7 +18,8 @@ class Judgement:
 
     `reasons` are sentences, the most telling first. `record` is the known divergence that covers
     the trial, also where it has gone stale. `diagnosis` is the cause that reproduces the values
-    of a trial that diverges, where one does.
+    of a trial that diverges, where one does; `unexplained` says that one was looked for and none
+    found.
     """
 
     trial: Trial
@@ -28,6 +29,7 @@ class Judgement:
     observation: Observation | Lost | None = None
     record: KnownDivergence | None = None
     diagnosis: Diagnosis | None = None
+    unexplained: bool = False
 
     def without_values(self) -> Judgement:
         """The same without what was observed, whose size is that of its sequences."""
@@ -35,13 +37,11 @@ class Judgement:
 
     @property
     def why(self) -> str | None:
-        """The diagnosis in words, or that there is none; None where no value needs explaining."""
+        """The diagnosis in words, or that there is none; None where none was looked for."""
         if self.diagnosis is not None:
             return str(self.diagnosis)
-        if self.verdict not in {Verdict.DIVERGES, Verdict.KNOWN_DIVERGENCE}:
-            return None
         off = any(c.share is not None and not c.share.value <= 1 for c in self.comparisons)
-        return UNEXPLAINED if off else None
+        return UNEXPLAINED if self.unexplained and off else None
 
     @property
     def first(self) -> Deviation | None:

@@ -30,6 +30,7 @@ from helpers.making import (
 )
 
 from harness.catalogue import Precision, mappings
+from harness.diagnosis import UNEXPLAINED, diagnose
 from harness.judge import Judge
 from harness.observation import Lost, Observation, Parameter, Raised
 from harness.plan import Skip
@@ -732,6 +733,58 @@ def test_a_framework_of_unknown_version_is_covered_by_no_record():
     made = trial(schedule_case())
     judgement = Judge([record()], {}).judge(made, seen(made, STILL))
     assert judgement.verdict is Verdict.DIVERGES
+
+
+def diagnosed(monkeypatch, observation, *records, **options):
+    """The judgement, and how often a diagnosis was looked for."""
+    looked_for = []
+
+    def counted(*arguments):
+        looked_for.append(arguments)
+        return diagnose(*arguments)
+
+    monkeypatch.setattr("harness.judge.diagnose", counted)
+    made = trial(schedule_case())
+    judge = Judge(records, {made.target.environment: "2.13.0"}, **options)
+    return judge.judge(made, seen(made, observation)), len(looked_for)
+
+
+LATE = [HALVES[0], *HALVES[:-1]]
+
+
+def late_record(values):
+    return record(observed={"values": values})
+
+
+def test_no_diagnosis_is_looked_for_where_a_record_explains_the_values(monkeypatch):
+    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record({1: 0.5}))
+    assert judgement.verdict is Verdict.KNOWN_DIVERGENCE
+    assert (judgement.diagnosis, judgement.why, looked_for) == (None, None, 0)
+
+
+def test_a_diagnosis_is_looked_for_where_a_record_explains_other_values(monkeypatch):
+    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record({1: 0.4}))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert judgement.why == "the observed sequence is the expected one, one step late"
+    assert looked_for == 1
+
+
+def test_who_asks_for_it_is_told_the_diagnosis_of_a_known_divergence_too(monkeypatch):
+    options = {"explains_known": True}
+    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record({1: 0.5}), **options)
+    assert judgement.verdict is Verdict.KNOWN_DIVERGENCE
+    assert judgement.why == "the observed sequence is the expected one, one step late"
+    assert looked_for == 1
+    odd = [0.5, 0.123, 0.0123, 0.00123]
+    judgement, looked_for = diagnosed(monkeypatch, odd, late_record({1: 0.123}), **options)
+    assert (judgement.verdict, judgement.why) == (Verdict.KNOWN_DIVERGENCE, UNEXPLAINED)
+    judgement, looked_for = diagnosed(monkeypatch, HALVES, late_record({1: 0.5}), **options)
+    assert (judgement.verdict, judgement.why, looked_for) == (Verdict.STALE, None, 0)
+
+
+def test_without_diagnoses_none_is_looked_for_nor_missed(monkeypatch):
+    judgement, looked_for = diagnosed(monkeypatch, LATE, explains=False)
+    assert (judgement.verdict, judgement.why, looked_for) == (Verdict.DIVERGES, None, 0)
 
 
 # Signatures.

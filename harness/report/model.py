@@ -194,7 +194,7 @@ class TrialEntry(Model):
     first_divergence: DeviationEntry | None
     diagnosis: str | None = Field(
         description="the cause that reproduces the observed values, or that there is none; null "
-        "where no value needs explaining"
+        "where no value needs explaining, or a known divergence explains them"
     )
     cause: CauseEntry | None = Field(default=None, description="the diagnosis for programs")
     sequences: list[SequenceEntry]
