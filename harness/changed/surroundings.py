@@ -153,7 +153,8 @@ def _drawing(suite: Path) -> str:
     ours = (
         file
         for file in every
-        if file.suffix != ".pyc" and (_is_for_drawing(file, suite) or file.suffix != ".py")
+        if file.parent.name != "__pycache__"
+        and (_is_for_drawing(file, suite) or file.suffix != ".py")
     )
     return _digest_of(f"{file.relative_to(suite)} {digest(file)}" for file in ours)
 

@@ -8,33 +8,23 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.command import conform_call, written
-from helpers.fake_workers import FAKES
+from helpers.command import REAL, written
+from helpers.desk import Desk, case, replaced
 
-import harness
 from harness.changed import surroundings
+from harness.changed.deciding import digests
 from harness.changed.state import NoState, State, read
-from harness.changed.surroundings import DRAWING, JUDGING_TOO, UNKNOWN, Place, look
 from harness.cli import main
+from harness.load import load
+from harness.project import CASES
 from harness.report import FILES
-from harness.workers import EnvironmentSpec
 
-API = "torch.optim.lr_scheduler.ExponentialLR"
-CASE = """\
-  - name: {name}
-    description: The rate halves at every update, case {name}.
-    source: by hand
-    family: exponential
-    schedule: {{base_lr: 0.5, decay_rate: 0.5, decay_steps: 1}}
-    steps: 4
-    expected: {{values: [0.5, 0.25, 0.125, 0.0625]}}
-    implementations: [{api}]
-"""
+LOOK = surroundings.look
+"""That of the harness itself."""
 RECORD = """\
 known_divergences:
   - name: made up
@@ -54,56 +44,25 @@ known_divergences:
 """
 
 
-def case(name: str, behaviour: str = "", api: str = API) -> str:
-    text = CASE.format(name=name, api=api)
-    if not behaviour:
-        return text
-    return text + f"    arguments: {{{api}: {{behaviour: {behaviour}}}}}\n"
-
-
-class Desk:
-    """A folder with cases and a report, and two environments of fakes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.report = folder / "reports" / "latest"
-        for name in ("torch", "other"):
-            shutil.copy(FAKES / "fake_adapter.py", folder / f"{name}_adapter.py")
-        self.specs = [
-            EnvironmentSpec(name, "torch", sys.executable, folder / f"{name}_adapter.py")
-            for name in ("torch", "other")
-        ]
-        self.write(case("a"), case("b"), case("c"))
-
-    def write(self, *cases: str, records: str = "", name: str = "a.yaml") -> None:
-        folder = self.folder / "cases"
-        folder.mkdir(exist_ok=True)
-        written(folder, "format: 1\ncases:\n" + "".join(cases) + records, name)
-
-    def run(self, *options: str, code: int = 0) -> str:
-        done = CliRunner().invoke(main, ["run", *options])
-        assert done.exit_code == code, done.output
-        return done.output
-
-    @property
-    def content(self) -> dict:
-        return json.loads((self.report / "report.json").read_text())
-
-    def again(self) -> list[str]:
-        """Case and environment of each trial that was run in the last run."""
-        trials = self.content["trials"]
-        return [f"{t['case']} {t['environment']}" for t in trials if t["taken_from"] is None]
+@pytest.fixture(scope="module")
+def first(tmp_path_factory, plain_interpreter):
+    """A desk where everything was run once, and a copy of its folder."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.furnish()
+    with pytest.MonkeyPatch.context() as patch:
+        desk.take_place(patch, str(plain_interpreter))
+        desk.run()
+    copy = tmp_path_factory.mktemp("copy") / "desk"
+    shutil.copytree(desk.folder, copy)
+    return desk, copy
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    desk = Desk(tmp_path)
-    for module in ("common", "run"):
-        monkeypatch.setattr(f"harness.cli.{module}.CASES", tmp_path / "cases")
-    monkeypatch.setattr("harness.cli.run.RECORDS", tmp_path / "cases" / "known_divergences")
-    monkeypatch.setattr("harness.workers.default_environments", lambda: desk.specs)
-    desk.run()
+def desk(first, plain_interpreter, monkeypatch):
+    desk, copy = first
+    shutil.rmtree(desk.folder)
+    shutil.copytree(copy, desk.folder)
+    desk.take_place(monkeypatch, str(plain_interpreter))
     return desk
 
 
@@ -191,8 +150,15 @@ def test_what_failed_is_run_again_every_time_and_fails_as_a_whole_run_does(desk)
 def test_what_took_longer_than_the_time_limit_now_is_run_again(desk):
     desk.write(case("a"), case("b", "slow"), case("c"))
     desk.run()
-    said = desk.run("--changed", "--time-limit", "0.2", code=1)
+    # It takes 0.6 s: with what a trial is given on top, it may be in time or not.
+    said = desk.run("--changed", "--time-limit", "0.5", code=None)
     assert "2 trials: it took longer than the time limit" in said
+
+
+def test_what_takes_too_long_is_in_the_report_beside_what_is_taken(desk):
+    desk.write(case("a"), case("b", "hangs"), case("c"))
+    desk.run("--changed", "--time-limit", "0.5", code=1)
+    assert desk.again() == ["b torch", "b other"]
     assert desk.content["counts"] == {"conforms": 4, "timed out": 2}
 
 
@@ -217,12 +183,12 @@ def test_where_a_part_of_a_cases_trials_is_taken_they_are_compared_with_each_oth
 
 
 def test_taken_twice_a_trial_says_when_it_was_run(desk):
-    first = desk.content["started"]
-    time.sleep(1.1)  # starts are told to the second
+    first = "2001-01-01T00:00:00+00:00"
+    desk.edit(desk.content["started"], first)
     desk.write(case("a"), case("b").replace("The rate", "A rate"), case("c"))
     desk.run("--changed")
     second = desk.content["started"]
-    time.sleep(1.1)
+    assert second != first
     desk.write(case("a").replace("The rate", "A rate"), case("b"), case("c"))
     desk.run("--changed")
     content = desk.content
@@ -300,17 +266,8 @@ def test_where_there_is_nothing_to_take_from_everything_is_run_and_why_is_said(s
     assert "0 of 6 trials run" in desk.run("--changed")
 
 
-def replaced(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-
-
 def test_a_report_of_another_format_is_not_taken_from(desk):
-    file = desk.report / "report.json"
-    old = surroundings.digest(file)
-    replaced(file, '"format": "2.2"', '"format": "2.1"')
-    replaced(desk.report / "state.json", old, surroundings.digest(file))
+    desk.edit('"format": "2.2"', '"format": "2.1"')
     desk.write(case("a"), case("b").replace("The rate", "A rate"), case("c"))
     assert "is not of the format 2.2" in desk.run("--changed")
     assert desk.again() == ALL
@@ -344,242 +301,73 @@ def test_what_is_noted_belongs_to_its_report(desk):
     assert isinstance(read(desk.folder), NoState)
 
 
-def test_cases_have_the_same_digests_in_every_process(desk):
+def test_cases_have_the_same_digests_in_every_process():
+    folders = [CASES / "cyclic", CASES / "sequential"]
     code = (
+        "import json, sys; from pathlib import Path;"
         "from harness.changed.deciding import digests; from harness.load import load;"
-        "from pathlib import Path; from harness.project import ROOT;"
-        "print(sorted(digests(load([ROOT / 'cases/cyclic', ROOT / 'cases/sequential'])).items()))"
+        "print(json.dumps(digests(load(map(Path, sys.argv[1:])))))"
     )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            timeout=120,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(said) == 1
-
-
-class TestSurroundings:
-    """What is noticed, each by itself."""
-
-    def place(self, folder: Path, python: str = sys.executable) -> Place:
-        adapter = written(folder, "# an adapter\n", "adapter.py")
-        return Place("made_up", "made_up", python, str(adapter))
-
-    def now(self, folder: Path, **options):
-        return look([self.place(folder, **options)], [folder / "cases"])
-
-    def test_twice_the_same_is_the_same(self, tmp_path):
-        assert self.now(tmp_path) == self.now(tmp_path)
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda package: written(package, "x = 2  # longer\n", "scheduler.py"),
-            lambda package: written(package / "inner", "y = 2  # longer\n", "deep.py"),
-            lambda package: written(package, "", "another.py"),
-            lambda package: (package / "scheduler.py").unlink(),
-            lambda package: os.utime(package / "inner" / "deep.py", ns=(1, 1)),
-        ],
-    )
-    def test_a_module_of_a_framework_that_is_edited_added_removed_or_touched(
-        self, change, tmp_path, monkeypatch
-    ):
-        package = tmp_path / "made_up"
-        (package / "inner").mkdir(parents=True)
-        written(package, "", "__init__.py")
-        written(package, "x = 1\n", "scheduler.py")
-        written(package / "inner", "y = 1\n", "deep.py")
-        monkeypatch.syspath_prepend(str(tmp_path))
-        before = self.now(tmp_path).environments["made_up"]
-        change(package)
-        now = self.now(tmp_path).environments["made_up"]
-        assert {name for name in now if now[name] != before[name]} == {"files of made_up"}
-        assert "made_up" not in sys.modules
-
-    def test_a_framework_that_is_installed_and_removed(self, tmp_path, monkeypatch):
-        monkeypatch.syspath_prepend(str(tmp_path / "site"))
-        before = self.now(tmp_path)
-        assert before.environments["made_up"]["files of made_up"] == "absent"
-        about = tmp_path / "site" / "made_up-1.0.dist-info"
-        about.mkdir(parents=True)
-        written(about, "Metadata-Version: 2.1\nName: made_up\nVersion: 1.0\n", "METADATA")
-        now = self.now(tmp_path).environments["made_up"]
-        assert now["version of made_up"] == "1.0"
-        assert "version of made_up" not in before.environments["made_up"]
-
-    def test_another_interpreter_whose_packages_are_unknown_always_counts_as_changed(
-        self, tmp_path
-    ):
-        (tmp_path / "bin").mkdir()
-        python = written(tmp_path / "bin", "", "python")
-        now = self.now(tmp_path, python=str(python)).environments["made_up"]
-        assert now["files of made_up"] == UNKNOWN
-        assert self.now(tmp_path, python="ssh=host").environments["made_up"] == {
-            "interpreter": UNKNOWN
-        }
-
-    def test_variables_by_which_frameworks_are_set(self, tmp_path, monkeypatch):
-        before = self.now(tmp_path)
-        monkeypatch.setenv("MAIL", "none")
-        assert self.now(tmp_path) == before
-        monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        assert self.now(tmp_path).for_all != before.for_all
-
-    def test_modules_that_judge_are_told_from_those_that_draw(self, tmp_path):
-        suite = tmp_path / "harness"
-        shutil.copytree(surroundings.HARNESS, suite, ignore=shutil.ignore_patterns("__pycache__"))
-
-        def now():
-            return look([], [], suite=suite)
-
-        before = now()
-        for name in ("judge.py", "budget/rounding.py", "reference/cosine.py", "catalogue/facts.py"):
-            with (suite / name).open("a") as file:
-                file.write("# more\n")
-            after = now()
-            changed = {n for n in after.for_all if after.for_all[n] != before.for_all[n]}
-            assert changed == {f"harness/{name}"}
-            assert after.drawing == before.drawing
-            before = after
-        for name in ("report/summary.py", "report/page/page.css", "console.py"):
-            with (suite / name).open("a") as file:
-                file.write("\n")
-            after = now()
-            assert after.for_all == before.for_all
-            assert after.drawing != before.drawing
-            before = after
-
-    def test_what_is_imported_to_judge_is_among_the_modules_that_judge(self):
-        """But for what loads cases, whose content is compared, and what makes the report."""
-        code = (
-            "import harness.suite, harness.report.model, sys;"
-            "print(*(n for n in sys.modules if n.startswith('harness.')))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-        )
-        names = [name.removeprefix("harness.") for name in done.stdout.split()]
-        drawing = {
-            name
-            for name in names
-            if {name.split(".")[0], f"{name}.py"} & DRAWING
-            and f"{name.replace('.', '/')}.py" not in JUDGING_TOO
-        }
-        loads_or_tells = {"case_files", "coverage", "durations", "errors", "limits", "load"}
-        loads_or_tells |= {"naming", "project"}
-        assert {name for name in drawing if name.split(".")[0] != "report"} <= loads_or_tells
-        root = Path(harness.__file__).parent
-        assert {part for part in DRAWING if not (root / part).exists()} == set()
-
-
-def conform(folder: Path, *arguments: str, **options):
-    return subprocess.run(
-        conform_call(*arguments),
-        cwd=folder,
+    told = subprocess.run(
+        [REAL, "-c", code, *folders],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
         capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
+        check=True,
+        timeout=120,
+    ).stdout
+    assert json.loads(told) == digests(load(folders)) != {}
+
+
+def test_nothing_is_imported_to_find_that_nothing_has_changed(desk, monkeypatch):
+    monkeypatch.setattr(sys, "executable", REAL)
+    monkeypatch.setattr(surroundings, "look", LOOK)
+    desk.run("cases")
+    code = (
+        "import sys; from click.testing import CliRunner; from harness.cli import main\n"
+        "from importlib import import_module; from pathlib import Path\n"
+        "import_module('harness.cli.run').RECORDS = Path('cases/known_divergences').resolve()\n"
+        "sys.path.insert(0, str(Path('site').resolve()))\n"
+        "done = CliRunner().invoke(main, ['run', 'cases', '--changed'])\n"
+        "print(done.output, *sorted(sys.modules))"
     )
+    done = subprocess.run(
+        [REAL, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "0 of 6 trials run" in done.stdout
+    loaded = set(done.stdout.split())
+    assert "harness.changed.state" in loaded
+    assert not loaded & {
+        *("torch", "mindspore", "numpy", "pydantic", "yaml", "rich", "jinja2", "execnet"),
+        *("harness.case", "harness.load", "harness.report.model"),
+    }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "cases").mkdir()
-    # The folder where Python is started comes first on its path.
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(surroundings.HARNESS, folder / "harness", ignore=ignored)
-    text = "".join(CASE.partition("    implementations")[0].format(name=n) for n in "ab")
-    written(folder / "cases", f"format: 1\ncases:\n{text}")
-    done = conform(folder, "run", "cases")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+PROCESS = """\
+import sys
+sys.path.insert(0, {tests!r})
+import pytest
+from pathlib import Path
+from helpers.desk import Desk
+from harness.cli import main
+from harness.load import load
+from harness.project import CASES
+Desk(Path({folder!r})).take_place(pytest.MonkeyPatch(), sys.executable)
+main(["run", "--changed"])
+"""
 
 
-@pytest.mark.frameworks
-class TestWithRealFrameworks:
-    def content(self, folder):
-        return json.loads((folder / "reports/latest/report.json").read_text())
-
-    def test_nothing_is_imported_to_find_that_nothing_has_changed(self, folder):
-        code = (
-            "import sys; from click.testing import CliRunner; from harness.cli import main\n"
-            "done = CliRunner().invoke(main, ['run', 'cases', '--changed'])\n"
-            "print(done.output, *sorted(sys.modules))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        assert "0 of " in done.stdout
-        loaded = set(done.stdout.split())
-        assert "harness.changed.state" in loaded
-        assert not loaded & {
-            *("torch", "mindspore", "numpy", "pydantic", "yaml", "rich", "jinja2", "execnet"),
-            *("harness.case", "harness.load", "harness.report.model"),
-        }
-
-    def test_of_a_case_that_is_touched_exactly_its_trials_are_run(self, folder):
-        before = {trial["id"]: trial for trial in self.content(folder)["trials"]}
-        replaced(folder / "cases" / "a.yaml", "at every update, case b", "each time")
-        done = conform(folder, "run", "cases", "--changed")
-        assert done.returncode == 0, done.stdout + done.stderr
-        trials = self.content(folder)["trials"]
-        assert [trial["id"] for trial in trials] == list(before)
-        assert {trial["case"] for trial in trials if trial["taken_from"] is None} == {"b"}
-        assert {trial["case"] for trial in trials if trial["taken_from"]} == {"a"}
-        ran = {t["framework"] for t in trials if t["taken_from"] is None}
-        assert ran == {"torch", "mindspore"}
-        for trial in trials:
-            digests = [sequence["digest"] for sequence in trial["sequences"]]
-            assert digests == [s["digest"] for s in before[trial["id"]]["sequences"]]
-
-    def test_an_adapters_source_has_all_of_its_framework_run(self, folder):
-        with (folder / "harness" / "adapters" / "torch_adapter.py").open("a") as file:
-            file.write("\n# another\n")
-        done = conform(folder, "run", "cases", "--changed")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "torch: adapter has changed" in done.stdout
-        trials = self.content(folder)["trials"]
-        assert {t["framework"] for t in trials if t["taken_from"] is None} == {"torch"}
-        assert {t["framework"] for t in trials if t["taken_from"]} == {"mindspore"}
-
-    @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL])
-    def test_killed_midway_it_leaves_the_last_report_and_what_was_noted_of_it(
-        self, signal_, folder
-    ):
-        text = (folder / "cases" / "a.yaml").read_text()
-        more = CASE.partition("    implementations")[0]
-        (folder / "cases" / "a.yaml").write_text(
-            text + "".join(more.format(name=f"n{number}") for number in range(300))
-        )
-        report = folder / "reports" / "latest"
-        before = {file.name: file.read_bytes() for file in report.iterdir()}
-        process = subprocess.Popen(
-            conform_call("run", "cases", "--changed"),
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        for line in process.stderr:
-            if " of " in line:  # a hundred trials are done
-                break
-        process.send_signal(signal_)
-        process.communicate(timeout=60)
-        assert process.returncode != 0
-        assert {file.name: file.read_bytes() for file in report.iterdir()} == before
-        (folder / "cases" / "a.yaml").write_text(text)
-        noted(report)
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_midway_it_leaves_the_last_report_and_what_was_noted_of_it(signal_, desk):
+    more = "".join(case(f"n{number}") for number in range(60))
+    desk.write(case("a"), case("b"), case("c"), more, case("last", "hangs"))
+    before = {file.name: file.read_bytes() for file in desk.report.iterdir()}
+    code = PROCESS.format(tests=str(Path(__file__).parents[1]), folder=str(desk.folder))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert "100 of 122 trials\n" in process.stderr
+    process.send_signal(signal_)
+    process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}[signal_]
+    assert {file.name: file.read_bytes() for file in desk.report.iterdir()} == before
+    noted(desk.report)

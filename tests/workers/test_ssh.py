@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.fake_workers import FAKES, cases
+from helpers.command import REAL
+from helpers.fake_workers import FAKES, cases, spec
 from helpers.sshd import below, sshd
 
 from harness import suite
@@ -27,7 +28,9 @@ from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, default_environments
 
+pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("ssh")]
 NOBODY = "-p 1 127.0.0.1"
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +61,8 @@ def wait_until(true, seconds=60):
     raise AssertionError("it did not happen")
 
 
-def box(server, adapter="fake", python=sys.executable, **more):
-    return EnvironmentSpec(
-        "torch", "torch", python, FAKES / f"{adapter}_adapter.py", ssh=server.arguments, **more
-    )
+def box(server, adapter="fake", python=None, **more):
+    return spec(adapter, python=python, ssh=server.arguments, **more)
 
 
 def judged(spec, *behaviours, time_limit=30.0):
@@ -87,9 +88,9 @@ def test_a_worker_on_another_machine_answers_and_its_faults_cost_their_trials_on
 
 def test_a_hang_on_another_machine_is_ended_there(server, monkeypatch):
     monkeypatch.setattr("harness.workers.pool.SILENCE", 0.5)
-    done, _ = judged(box(server), "exact", "hangs", "exact", time_limit=2.0)
+    done, _ = judged(box(server), "exact", "hangs", "exact", time_limit=0.5)
     assert [j.verdict for j in done] == [Verdict.CONFORMS, Verdict.TIMED_OUT, Verdict.CONFORMS]
-    assert "no answer within 2.5 s" in done[1].reasons[0]
+    assert "no answer within 1 s" in done[1].reasons[0]
 
 
 def test_the_network_has_its_own_time_beside_the_trial_s(server):
@@ -102,21 +103,28 @@ def test_the_network_has_its_own_time_beside_the_trial_s(server):
     ("arguments", "python", "telling"),
     [
         (NOBODY, None, "Connection refused"),
-        ("nobody.invalid", None, "Could not resolve hostname nobody.invalid"),
-        ("{there} -o UserKnownHostsFile=/dev/null", None, "Host key verification failed"),
-        ("{there} -l no-such-user", None, "Permission denied (publickey"),
+        pytest.param(
+            *("nobody.invalid", None, "Could not resolve hostname nobody.invalid"), marks=slow
+        ),
+        pytest.param(
+            *("{there} -o UserKnownHostsFile=/dev/null", None, "Host key verification failed"),
+            marks=slow,
+        ),
+        pytest.param(
+            *("{there} -l no-such-user", None, "Permission denied (publickey"), marks=slow
+        ),
         ("{there}", "no-such-python", "no-such-python: command not found"),
-        ("{there}", "/no/such/python", "/no/such/python: No such file or directory"),
+        pytest.param(
+            *("{there}", "/no/such/python", "/no/such/python: No such file or directory"),
+            marks=slow,
+        ),
     ],
 )
 def test_what_ssh_says_is_why_an_environment_is_unavailable(
     arguments, python, telling, server, capfd
 ):
-    spec = dataclasses.replace(
-        box(server, python=python), ssh=arguments.format(there=server.arguments), name="away"
-    )
-    here = EnvironmentSpec("here", "torch", adapter=FAKES / "fake_adapter.py")
-    with Workers([spec, here]) as workers:
+    away = EnvironmentSpec("away", "torch", python, ssh=arguments.format(there=server.arguments))
+    with Workers([away, spec(name="here")]) as workers:
         trials = plan(cases("exact"), workers.environments())
         done = {j.trial.target.environment: j for j in judgements(Judge(), trials, workers)}
     assert done["away"].verdict is Verdict.UNAVAILABLE
@@ -126,12 +134,14 @@ def test_what_ssh_says_is_why_an_environment_is_unavailable(
     assert capfd.readouterr() == ("", "")
 
 
+@slow
 def test_a_framework_that_is_missing_there_makes_its_trials_unavailable(server):
     (judgement,), _ = judged(box(server, "missing"), "exact")
     assert judgement.verdict is Verdict.UNAVAILABLE
     assert "a_framework_that_is_not_there" in judgement.reasons[0]
 
 
+@slow
 def test_a_framework_that_dies_there_at_its_start_makes_its_trials_crashed(server):
     (judgement,), _ = judged(box(server, "dying"), "exact")
     assert judgement.verdict is Verdict.CRASHED
@@ -141,7 +151,7 @@ def test_a_framework_that_dies_there_at_its_start_makes_its_trials_crashed(serve
 
 def test_a_login_script_that_prints_is_named(server, tmp_path):
     chatty = tmp_path / "chatty python"
-    chatty.write_text(f'#!/bin/sh\necho Welcome to this machine\nexec {sys.executable} "$@"\n')
+    chatty.write_text(f'#!/bin/sh\necho Welcome to this machine\nexec {REAL} "$@"\n')
     chatty.chmod(0o755)
     (judgement,), _ = judged(box(server, python=str(chatty)), "exact")
     assert "writes to the standard output there before Python does" in judgement.reasons[0]
@@ -152,7 +162,7 @@ def test_a_python_that_is_too_old_is_named(server, tmp_path):
     old = tmp_path / "python3.7"
     # No such interpreter is at hand everywhere: this one takes itself for older than it is.
     old.write_text(
-        f"#!/bin/sh\nexec {sys.executable} -u -c 'import sys; sys.version_info = (3, 7);"
+        f"#!/bin/sh\nexec {REAL} -u -c 'import sys; sys.version_info = (3, 7);"
         ' sys.version = "3.7.1 (old)"; exec(eval(sys.stdin.readline()))\'\n'
     )
     old.chmod(0o755)
@@ -184,7 +194,7 @@ def test_arguments_that_no_connection_can_be_made_with_are_refused(ssh, telling)
 
 def test_a_connection_that_drops_costs_the_trial_in_hand_and_is_made_anew(server):
     with Workers([box(server)]) as workers:
-        trials = plan(cases(*["slow"] * 6), workers.environments())
+        trials = plan(cases("exact", "exact", "slow", "exact"), workers.environments())
         seen = []
         for number, answer in enumerate(workers.run(trials)):
             seen.append(answer)
@@ -196,13 +206,14 @@ def test_a_connection_that_drops_costs_the_trial_in_hand_and_is_made_anew(server
     assert "closed" in lost.reason
 
 
+@slow
 def test_a_network_that_falls_silent_is_noticed(server):
     fake = box(server)
     fake = dataclasses.replace(
         fake, ssh=f"{fake.ssh} -o ServerAliveInterval=1 -o ServerAliveCountMax=2"
     )
     with Workers([fake]) as workers:
-        trials = plan(cases("exact", *["slow"] * 4), workers.environments())
+        trials = plan(cases("exact", "slow", "exact"), workers.environments())
         seen = []
         for answer in workers.run(trials):
             seen.append(answer)
@@ -218,7 +229,7 @@ def test_a_network_that_falls_silent_is_noticed(server):
 def test_a_machine_that_does_not_come_back_costs_what_was_to_run_there(server, monkeypatch):
     monkeypatch.setattr("harness.workers.pool.PAUSES", (0.0, 0.1, 0.2, 0.3))
     with Workers([box(server)]) as workers:
-        trials = plan(cases(*["slow"] * 9), workers.environments())
+        trials = plan(cases("exact", "slow", *["exact"] * 7), workers.environments())
         seen = []
         for number, answer in enumerate(workers.run(trials)):
             seen.append(answer)
@@ -293,7 +304,9 @@ def end(harness):
     harness.wait(timeout=10)
 
 
-@pytest.mark.parametrize("far", [True, False], ids=["over ssh", "here"])
+@pytest.mark.parametrize(
+    "far", [pytest.param(True, marks=slow, id="over ssh"), pytest.param(False, id="here")]
+)
 def test_a_worker_stuck_in_native_code_does_not_outlive_a_harness_that_is_killed(
     far, stuck_harness, server, there
 ):
@@ -302,6 +315,7 @@ def test_a_worker_stuck_in_native_code_does_not_outlive_a_harness_that_is_killed
     wait_until(lambda: not below(there) and not list(there.glob("conform-*")))
 
 
+@slow
 def test_a_worker_stuck_in_native_code_does_not_outlive_its_connection(
     stuck_harness, server, there
 ):
@@ -314,14 +328,14 @@ def test_a_worker_stuck_in_native_code_does_not_outlive_its_connection(
 
 def test_a_worker_that_hears_nothing_for_a_whole_lease_ends_itself(server, there, monkeypatch):
     """A network that goes away closes nothing: what is left is that nobody says anything."""
-    monkeypatch.setattr("harness.workers.pool.LEASE", -27.0)
+    monkeypatch.setattr("harness.workers.pool.LEASE", -28.5)
     with Workers([box(server)], 30.0, 30.0) as workers:
         workers.environments()
         wait_until(lambda: not below(there) and not list(there.glob("conform-*")))
     # and one that hears something goes on
-    monkeypatch.setattr("harness.workers.pool.HEARTBEAT", 0.5)
+    monkeypatch.setattr("harness.workers.pool.HEARTBEAT", 0.2)
     with Workers([box(server)], 30.0, 30.0) as workers:
-        trials = plan(cases(*["slow"] * 10), workers.environments())
+        trials = plan(cases(*["slow"] * 4), workers.environments())
         assert not any(isinstance(o, Lost) for _, o in workers.run(trials))
 
 
@@ -345,27 +359,26 @@ def slice_of_the_suite(specs, families=()):
     return FOLDER.sub("conform", LOG_LINE.sub(r"\1", text))
 
 
-def over(server, specs):
-    return [
-        dataclasses.replace(spec, ssh=server.arguments, python=sys.executable) for spec in specs
-    ]
+def frameworks(**fields):
+    """The suite's own environments, in real interpreters, with other fields."""
+    return [dataclasses.replace(one, python=REAL, **fields) for one in default_environments()]
 
 
+@slow
 @pytest.mark.frameworks
 def test_a_family_over_ssh_gives_the_same_report_to_the_byte(server):
-    here = slice_of_the_suite(default_environments(), ("constant",))
-    there = slice_of_the_suite(over(server, default_environments()), ("constant",))
+    here = slice_of_the_suite(frameworks(), ("constant",))
+    there = slice_of_the_suite(frameworks(ssh=server.arguments), ("constant",))
     assert here.count('"verdict"') > 100
     assert there == here
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.frameworks
 def test_the_whole_suite_over_ssh_gives_the_same_report_to_the_byte(server):
     """In one process each: what a framework says once a process, it then says of the same trial."""
-    specs = [dataclasses.replace(spec, processes=1) for spec in default_environments()]
-    here = slice_of_the_suite(specs)
-    there = slice_of_the_suite(over(server, specs))
+    here = slice_of_the_suite(frameworks(processes=1))
+    there = slice_of_the_suite(frameworks(processes=1, ssh=server.arguments))
     assert here.count('"verdict"') > 3000
     differing = [
         (one, other)
@@ -375,9 +388,10 @@ def test_the_whole_suite_over_ssh_gives_the_same_report_to_the_byte(server):
     assert differing == []
 
 
+@slow
 @pytest.mark.frameworks
 def test_connections_that_drop_throughout_a_run_lose_no_trial(server):
-    with Workers(over(server, default_environments())) as workers:
+    with Workers(frameworks(ssh=server.arguments)) as workers:
         environments = workers.environments()
         loaded, selection = load([CASES]), Selection(families=("constant",))
         trials = [t for t in plan(loaded.cases, environments) if selection.wants(t)]

@@ -85,7 +85,7 @@ class Killer(threading.Thread):
 @pytest.mark.slow
 @pytest.mark.frameworks
 def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
-    specs = [replace(spec, python=REAL) for spec in default_environments()]
+    specs = [replace(one, python=REAL) for one in default_environments()]
     with Workers(specs, time_limit=15.0) as workers:
         environments = workers.environments()
         loaded = load([CASES])
