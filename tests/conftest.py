@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.browser import chromium
 from helpers.forking import FRAMEWORKS, forking_python
 from hypothesis import settings
 
@@ -53,6 +54,13 @@ def quick_python(_forking_python, monkeypatch):
     """
     monkeypatch.setattr(sys, "executable", str(_forking_python))
     return _forking_python
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One Chromium for all pages of a process."""
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")

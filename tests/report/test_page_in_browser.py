@@ -8,7 +8,7 @@ from base64 import b64decode
 from itertools import pairwise
 
 import pytest
-from helpers.browser import chromium, requests
+from helpers.browser import requests
 from helpers.entries import (
     API,
     HALVES,
@@ -27,9 +27,17 @@ from harness.report.page.texts import texts
 from harness.report.summary import sentence
 from harness.verdict import Verdict
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
 MINDSPORE_API = "mindspore.nn.ExponentialDecayLR"
 ENTER, LEFT, RIGHT, DOWN, HOME = "\ue007", "\ue012", "\ue014", "\ue015", "\ue011"
 RATES = "return document.querySelector('figure > svg g:not(.error) > .line').getAttribute('d')"
+
+
+SHOWN = (
+    "[...document.querySelectorAll(arguments[0])].filter("
+    "  (one) => one.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}))"
+)
 
 
 def several():
@@ -84,8 +92,7 @@ class Page:
         assert self.browser.execute_async_script(script)
 
     def all(self, selector):
-        found = self.browser.find_elements("css selector", selector)
-        return [one for one in found if one.is_displayed()]
+        return self.run(f"return {SHOWN}", selector)
 
     def one(self, selector):
         found = self.all(selector)
@@ -102,7 +109,7 @@ class Page:
 
     @property
     def names(self):
-        return [one.text for one in self.all("#view-cases .case .name")]
+        return self.run(f"return {SHOWN}.map((one) => one.innerText)", "#view-cases .case .name")
 
     @property
     def address(self):
@@ -114,16 +121,6 @@ class Page:
 
     def run(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        driver.execute_cdp_cmd(
-            "Browser.grantPermissions",
-            {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
-        )
-        yield driver
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from helpers.browser import chromium, requests
+from helpers.browser import requests
 
 from harness.catalogue import Precision
 from harness.traces import page, published
@@ -93,12 +93,8 @@ def test_a_long_sequence_is_thinned_with_its_extremes():
     assert "54321" in text
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
+@pytest.mark.slow
+@pytest.mark.xdist_group("browser")
 def test_a_browser_draws_each_sequence_offline_and_in_both_languages(browser, tmp_path):
     applied = FALLING.copy()
     applied[9] = np.inf
