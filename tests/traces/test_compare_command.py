@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from helpers.command import conform, conform_call
 
 from harness.cli import main
 from harness.traces.document import SCHEMA_FILE
@@ -207,8 +209,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read():
 
 def test_its_output_may_be_cut_short_by_a_pipe():
     table("a.csv", FALLING)
-    program = "from harness.cli import main; main()"
-    command = f"'{sys.executable}' -c '{program}' compare a.csv a.csv --json | head -c 1"
+    words = shlex.join(conform_call("compare", "a.csv", "a.csv", "--json"))
+    command = f"{words} | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr
@@ -244,13 +246,11 @@ def events(*tags: str) -> None:
 
 def compared_events(*arguments: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own: tensorboard warns of what it imports."""
-    program = "from harness.cli import main; main()"
-    command = [sys.executable, "-c", program, "compare", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return conform("compare", *arguments)
 
 
 @pytest.mark.frameworks
-def test_event_files_are_read_by_their_tags():
+def test_event_files_are_read_by_their_tags(quick_python):
     events("loss", "train/lr")
     table("a.csv", FALLING)
     done = compared_events("a.csv", "run")
@@ -260,7 +260,7 @@ def test_event_files_are_read_by_their_tags():
 
 
 @pytest.mark.frameworks
-def test_tags_that_differ_in_a_number_are_groups_and_others_have_to_be_named():
+def test_tags_that_differ_in_a_number_are_groups_and_others_have_to_be_named(quick_python):
     events("lr-SGD/pg1", "lr-SGD/pg2")
     Path("a.csv").write_text(
         "step,lr_0,lr_1\n" + "".join(f"{n},{r!r},{r!r}\n" for n, r in enumerate(FALLING))
@@ -279,7 +279,7 @@ def test_tags_that_differ_in_a_number_are_groups_and_others_have_to_be_named():
     assert "did you mean 'other/lr'?" in done.stderr
 
 
-def test_an_event_file_that_is_none_is_refused():
+def test_an_event_file_that_is_none_is_refused(plain_python):
     pytest.importorskip("tensorboard")
     Path("events.out.tfevents.1").write_bytes(b"nothing of the kind" * 9)
     done = compared_events(table("a.csv", FALLING), "events.out.tfevents.1")

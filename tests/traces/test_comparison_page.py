@@ -95,6 +95,7 @@ def test_a_long_sequence_is_thinned_with_its_extremes():
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("browser")
+@pytest.mark.slow
 def test_a_browser_draws_each_sequence_offline_and_in_both_languages(browser, tmp_path):
     applied = FALLING.copy()
     applied[9] = np.inf

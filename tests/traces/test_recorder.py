@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.draws import draws
 
 from harness.catalogue import Precision
 from harness.traces import lr_recorder
@@ -207,8 +208,8 @@ while True:
 
 def test_killed_at_any_moment_it_leaves_every_update_that_was_recorded(path):
     draw = random.Random(20261124)
-    said = 0
-    for _ in range(12):
+    said, times = 0, draws(12, least=3)
+    for _ in range(times):
         command = [sys.executable, "-c", KILLED, str(RECORDER.parent), str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -222,7 +223,7 @@ def test_killed_at_any_moment_it_leaves_every_update_that_was_recorded(path):
         assert steps.tolist() == list(range(len(steps)))
         assert len(steps) >= said
         assert trace.sequences["reported"].tolist() == [1 / (1 + n // 3) for n in range(len(steps))]
-    assert said > 1000
+    assert said > 80 * times
 
 
 @pytest.mark.parametrize("version", PYTHONS)
@@ -256,8 +257,28 @@ def test_it_compiles_here(tmp_path):
 # The frameworks
 
 
+def elsewhere(function, *arguments) -> None:
+    """Call a function of this file in a process that may import a framework."""
+    module, name = function.__module__, function.__name__
+    code = f"from pathlib import Path, PosixPath; import {module}; {module}.{name}(*{arguments!r})"
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(here.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.frameworks
-def test_torch_schedules_are_noted_as_torch_has_them(path):
+def test_torch_schedules_are_noted_as_torch_has_them(path, quick_python):
+    elsewhere(torch_schedule, path)
+
+
+def torch_schedule(path):
     import torch
 
     model = torch.nn.Linear(3, 2)
@@ -290,8 +311,12 @@ def test_torch_schedules_are_noted_as_torch_has_them(path):
     ],
 )
 def test_applied_rates_are_seen_in_the_users_own_optimizer_which_keeps_no_trace_of_it(
-    path, name, settings
+    path, name, settings, quick_python
 ):
+    elsewhere(torch_applied, path, name, settings)
+
+
+def torch_applied(path, name, settings):
     import torch
 
     def trained(recording: bool) -> tuple[torch.Tensor, dict]:
@@ -327,7 +352,11 @@ def test_applied_rates_are_seen_in_the_users_own_optimizer_which_keeps_no_trace_
 
 
 @pytest.mark.frameworks
-def test_an_update_that_raises_or_is_skipped_leaves_no_weight_behind(path):
+def test_an_update_that_raises_or_is_skipped_leaves_no_weight_behind(path, quick_python):
+    elsewhere(torch_skipped, path)
+
+
+def torch_skipped(path):
     import torch
 
     weight = torch.nn.Parameter(torch.zeros(2))
@@ -443,7 +472,9 @@ def run_mindspore(script: str, path: Path, mode: str) -> None:
 @pytest.mark.frameworks
 @pytest.mark.parametrize("mode", ["PYNATIVE_MODE", "GRAPH_MODE"])
 @pytest.mark.parametrize(("script", "due", "about"), SCRIPTS.values(), ids=list(SCRIPTS))
-def test_mindspores_optimizers_are_asked_in_every_mode(path, script, due, about, mode):
+def test_mindspores_optimizers_are_asked_in_every_mode(
+    path, script, due, about, mode, quick_python
+):
     run_mindspore(script + STEPPED, path, mode)
     trace = read(path)
     assert trace.sequences.keys() == due.keys()
@@ -468,7 +499,7 @@ assert recorder._file is None
 
 
 @pytest.mark.frameworks
-def test_a_callback_notes_the_updates_of_a_mindspore_model(path):
+def test_a_callback_notes_the_updates_of_a_mindspore_model(path, quick_python):
     run_mindspore(TRAINED, path, "GRAPH_MODE")
     rates = read(path).sequences["reported"]
     np.testing.assert_allclose(rates, [0.1 * 0.5**n for n in range(8)], rtol=1e-6)

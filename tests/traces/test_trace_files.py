@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from harness.catalogue import Precision
 from harness.errors import ConformError, TraceUnreadable
@@ -305,7 +305,6 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
         read(tmp_path)
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode), st.booleans())
 def test_no_content_whatever_is_a_fault_of_the_suite(tmp_path_factory, content, with_head):
     path = tmp_path_factory.mktemp("any") / "trace"

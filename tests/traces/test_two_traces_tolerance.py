@@ -6,7 +6,7 @@ from itertools import accumulate, combinations, repeat
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from harness.catalogue import Precision
 from harness.traces.comparing import PairVerdict, compare
@@ -56,7 +56,6 @@ def staircase(f, base, decay):
 @pytest.mark.parametrize(
     "family", [exponential, polynomial, cosine, inverse_time, staircase], ids=lambda f: f.__name__
 )
-@settings(deadline=None, max_examples=40)
 @given(base=st.floats(1e-6, 10), parameter=st.floats(0.05, 0.99999))
 def test_no_two_correct_implementations_are_told_to_differ(family, base, parameter):
     with np.errstate(under="ignore"):
@@ -75,5 +74,5 @@ def test_an_error_beyond_all_rounding_is_found_at_any_early_step(relative):
         wrong = rates.copy()
         wrong[step] *= 1 + relative
         one, other = trace(rates.astype(np.float32)), trace(wrong)
-        sequence = compare(one, other).sequences[0]
+        sequence = compare(one, other, explain=False).sequences[0]
         assert (sequence.first, sequence.diverging) == (step, 1)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.command import REAL
 from helpers.scripts import TORCH, late, trace_of, wait_for
 
 from harness.catalogue import Precision
@@ -18,8 +19,6 @@ from harness.traces.comparing import PairVerdict
 from harness.verification import Training, running, side, verify
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("quick_python")]
-REAL_PYTHON = sys.executable
-"""Not the one of `quick_python`."""
 
 
 @pytest.fixture
@@ -331,7 +330,7 @@ def test_two_that_agree_until_one_ends_are_not_said_to_differ_by_where_the_other
 
 def test_an_interpreter_without_the_framework_is_told_from_a_bad_script(script, tmp_path):
     bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{REAL_PYTHON}" -S "$@"\n')
+    bare.write_text(f'#!/bin/sh\nexec "{REAL}" -S "$@"\n')
     bare.chmod(0o755)
     good = side("torch", script(TORCH))
     with pytest.raises(NothingToRun, match=r"has no (numpy|torch)"):
@@ -368,7 +367,7 @@ def test_the_processes_end_with_the_one_that_started_them(script, tmp_path):
     script(late("open('%d.pid' % __import__('os').getpid(), 'x'); import time; time.sleep(99)"))
     program = (
         "from harness.verification import *\n"
-        f"one, other = side('torch', 'train.py', {REAL_PYTHON!r}), side('torch', 'train.py')\n"
+        f"one, other = side('torch', 'train.py', {REAL!r}), side('torch', 'train.py')\n"
         "verify((one, other), Training(60))\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -6,18 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from helpers.command import REAL, conform, conform_call
 from helpers.scripts import TORCH, late, wait_for
 
 from harness.cli import main
-
-REAL_PYTHON = sys.executable
-"""Not the one of `quick_python`."""
 
 
 def frameworks(test):
@@ -101,13 +98,7 @@ def test_what_may_be_let_pass_is_up_to_the_user(scripts):
 @frameworks
 def test_json_is_all_that_is_on_standard_output(scripts):
     Path("bad.py").write_text(late("raise ValueError"))
-    command = [sys.executable, "-c", "from harness.cli import main; main()", "verify", "--json"]
-    done = subprocess.run(
-        [*command, "--torch", "good.py", "--torch", "bad.py", "--steps", "100"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = conform("verify", "--json", "--torch", "good.py", "--torch", "bad.py", "--steps", 100)
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert [script["updates"] for script in told["traces"]] == [100, 50]
@@ -160,7 +151,7 @@ def test_a_script_that_cannot_be_used_ends_it_with_2_and_leaves_the_report_alone
 @frameworks
 def test_an_interpreter_without_torch_ends_it_with_3(scripts):
     bare = Path("python")
-    bare.write_text(f'#!/bin/sh\nexec "{REAL_PYTHON}" -S "$@"\n')
+    bare.write_text(f'#!/bin/sh\nexec "{REAL}" -S "$@"\n')
     bare.chmod(0o755)
     result = called(*PAIR, "--steps", "3", "--torch-python", "./python")
     assert result.exit_code == 3
@@ -174,11 +165,8 @@ def test_an_interrupted_one_leaves_no_process_behind(scripts, how):
         "import torch", "import os, torch\nopen('pid', 'w').write(str(os.getpid()))"
     )
     Path("slow.py").write_text(slow)
-    program = "from harness.cli import main; main()"
-    command = [sys.executable, "-c", program, "verify", "--torch", "slow.py", "--torch", "good.py"]
-    process = subprocess.Popen(
-        [*command, "--steps", "10000000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command = conform_call("verify", "--torch", "slow.py", "--torch", "good.py", "--steps", 10**7)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     wait_for(lambda: Path("pid").exists() and Path("pid").read_text())
     process.send_signal(how)
     output, _ = process.communicate(timeout=30)
