@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ import pytest
 from harness.report.model import Report
 from harness.report.reading import read
 
+pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("pytest options")]
 ROOT = Path(__file__).parent.parent
 API = "torch.optim.lr_scheduler.ExponentialLR"
 
@@ -20,6 +23,7 @@ PLUGIN = f"""
 import os
 from pathlib import Path
 import harness.environments.declared
+import harness.project
 from harness.workers import EnvironmentSpec
 
 ADAPTER = Path({str(ROOT / "tests/helpers/fakes/fake_adapter.py")!r})
@@ -30,6 +34,7 @@ def environments():
     return [EnvironmentSpec("torch", "torch", adapter=ADAPTER, processes=3)]
 
 harness.environments.declared.default_environments = environments
+harness.project.RECORDS = Path("none")  # the suite's own do not bear on these cases
 
 def pytest_runtest_setup(item):
     if "deadly" in item.nodeid and "PYTEST_XDIST_WORKER" in os.environ:
@@ -56,11 +61,13 @@ def case(name: str, behaviour: str = "exact") -> str:
 """
 
 
-@pytest.fixture
-def folder(tmp_path):
+def furnished(tmp_path: Path) -> Path:
     """A project of its own with two files of cases, one of which has a failing one."""
     (tmp_path / "as_people.py").write_text(PLUGIN)
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nfilterwarnings = 'error'")
+    # In an interpreter that is forked, plugins have been imported before pytest asks for them.
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\nfilterwarnings = ['error', 'ignore:Module already imported']"
+    )
     cases = tmp_path / "mine"
     cases.mkdir()
     good = "".join(case(f"good {n}") for n in range(6))
@@ -69,6 +76,39 @@ def folder(tmp_path):
         f"format: 1\ncases:{case('late', 'one step late')}{case('fine')}"
     )
     return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return furnished(tmp_path)
+
+
+@dataclass
+class Done:
+    """A run of everything: where, with which options, and what was said."""
+
+    folder: Path
+    options: tuple[str, ...]
+    code: int
+    text: str
+
+
+@pytest.fixture(scope="module")
+def every_run(tmp_path_factory, plain_interpreter):
+    """A run of everything in one process, and one with pytest-xdist."""
+
+    def done(*options):
+        folder = furnished(tmp_path_factory.mktemp("project"))
+        return Done(folder, options, *run(folder, "mine", "--junitxml", "junit.xml", *options))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(plain_interpreter))
+        return {"alone": done(), "xdist": done("-n", "2")}
+
+
+@pytest.fixture(params=["alone", "xdist"])
+def done(request, every_run):
+    return every_run[request.param]
 
 
 def run(folder: Path, *arguments: str):
@@ -104,25 +144,33 @@ def comparable(report: Report) -> Report:
     )
 
 
-def test_with_xdist_the_report_is_that_of_a_run_without(folder):
-    code, text = run(folder, "mine")
-    assert code == 1, text
-    alone = read(folder / "out")
-    code, text = run(folder, "mine", "-n", "2")
-    assert code == 1, text
-    assert "1 failed, 7 passed" in text
-    shared = read(folder / "out")
+def test_with_xdist_the_report_is_that_of_a_run_without(every_run):
+    alone, shared = (read(every_run[how].folder / "out") for how in ("alone", "xdist"))
     assert comparable(shared) == comparable(alone)
     assert [each.processes for each in shared.environments] == [2]
     assert len(alone.trials) == 8
 
 
-def test_the_process_that_shares_out_starts_no_framework(folder):
-    run(folder, "mine", "-n", "2")
-    assert sorted((folder / "started").read_text().split()) == ["gw0", "gw1"]
+def test_one_of_all_trials_fails(done):
+    assert done.code == 1, done.text
+    assert "1 failed, 7 passed" in done.text
 
 
-@pytest.mark.parametrize("how", ["load", "worksteal", "loadfile", "loadgroup", "each"])
+def test_the_process_that_shares_out_starts_no_framework(every_run):
+    started = (every_run["xdist"].folder / "started").read_text()
+    assert sorted(started.split()) == ["gw0", "gw1"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("load", marks=pytest.mark.slow),
+        pytest.param("worksteal", marks=pytest.mark.slow),
+        "loadfile",
+        pytest.param("loadgroup", marks=pytest.mark.slow),
+        "each",
+    ],
+)
 def test_another_way_to_share_out_gives_the_same_report(folder, how):
     code, text = run(folder, "mine", "-n", "2", "--dist", how)
     assert code == 1, text
@@ -152,13 +200,13 @@ def test_a_process_that_dies_costs_its_own_trials_and_the_report_says_so(folder)
 
 
 def test_what_was_judged_before_a_process_dies_is_kept(folder):
-    many = "".join(case(f"many {n}") for n in range(120))
+    many = "".join(case(f"many {n}") for n in range(40))
     (folder / "mine" / "more.yaml").write_text(f"format: 1\ncases:{many}{case('deadly')}")
     code, text = run(folder, "mine/more.yaml", "-n", "1", "--no-loadscope-reorder")
     assert code == 1, text
     report = read(folder / "out")
-    assert len(report.trials) == 120
-    assert "1 of 121 trials are in no report" in report.incidents[0]
+    assert len(report.trials) == 40
+    assert "1 of 41 trials are in no report" in report.incidents[0]
 
 
 def test_k_leaves_trials_out_and_the_report_says_so(folder):
@@ -179,10 +227,9 @@ def test_a_node_id_runs_one_trial_and_the_report_says_so(folder):
     assert read(folder / "out").selection == {"paths": [name]}
 
 
-@pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_lf_runs_what_failed_last(folder, more):
-    run(folder, "mine", *more)
-    code, text = run(folder, "mine", "--lf", *more)
+def test_lf_runs_what_failed_last(done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "again")
+    code, text = run(folder, "mine", "--lf", *done.options)
     assert code == 1, text
     report = read(folder / "out")
     assert verdicts(report) == {"late": "diverges"}
@@ -216,27 +263,23 @@ def test_collect_only_lists_the_trials_and_writes_no_report(folder):
     assert not (folder / "out").exists()
 
 
-@pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_pytests_own_junit_file_has_every_trial_and_what_failed(folder, more):
-    run(folder, "mine", "--junitxml", "junit.xml", *more)
-    cases = ElementTree.parse(folder / "junit.xml").findall(".//testcase")
+def test_pytests_own_junit_file_has_every_trial_and_what_failed(done):
+    cases = ElementTree.parse(done.folder / "junit.xml").findall(".//testcase")
     assert len(cases) == 8
     (failure,) = (c.find("failure") for c in cases if c.find("failure") is not None)
     assert "diverges  late::" in failure.text
 
 
-def test_a_failure_is_readable_on_its_own(folder):
-    for more in ((), ("-n", "2")):
-        _, text = run(folder, "mine", *more)
-        for part in (
-            f"diverges  late::{API}::torch/cpu/eager",
-            "mine/bad.yaml:3",
-            "call: ExponentialLR(optimizer, gamma=0.5, behaviour='one step late')",
-            "reported rate at step 1: expected 0.25, observed 0.5, error 0.25, allowed",
-            "diagnosis: the observed sequence is the expected one, one step late",
-            f"to see it: conform explain late {API} --target torch/cpu/eager",
-        ):
-            assert part in text
+def test_a_failure_is_readable_on_its_own(done):
+    for part in (
+        f"diverges  late::{API}::torch/cpu/eager",
+        "mine/bad.yaml:3",
+        "call: ExponentialLR(optimizer, gamma=0.5, behaviour='one step late')",
+        "reported rate at step 1: expected 0.25, observed 0.5, error 0.25, allowed",
+        "diagnosis: the observed sequence is the expected one, one step late",
+        f"to see it: conform explain late {API} --target torch/cpu/eager",
+    ):
+        assert part in done.text
 
 
 def test_tests_of_other_kinds_are_shared_out_too(folder):

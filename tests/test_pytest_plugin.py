@@ -12,12 +12,17 @@ from harness.report.reading import read
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.frameworks
+quick = pytest.mark.usefixtures("quick_python")
 PAGE = "cases/exponential/mapping_page.yaml"
 
 
 def run(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)],
+        # Of an interpreter that is forked: plugins have been imported before pytest asks for them.
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            *("-W", "ignore:Module already imported", *map(str, arguments)),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -27,6 +32,7 @@ def run(*arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+@quick
 def test_a_case_can_be_typed_and_its_report_is_written(tmp_path):
     name = "page/ExponentialDecayLR/formula::mindspore.nn.ExponentialDecayLR"
     code, text = run(f"{PAGE}::{name}", "--report", tmp_path, "-q")
@@ -35,6 +41,7 @@ def test_a_case_can_be_typed_and_its_report_is_written(tmp_path):
     assert (tmp_path / "report.json").exists()
 
 
+@quick
 def test_known_divergences_are_expected_failures_and_k_selects(tmp_path):
     code, text = run(PAGE, "-k", "verbose or printed", "--report", tmp_path, "-q", "-rx")
     assert code == 0, text
@@ -42,6 +49,7 @@ def test_known_divergences_are_expected_failures_and_k_selects(tmp_path):
     assert "page-promises-verbose" in text
 
 
+@quick
 def test_a_failure_is_readable_on_its_own(tmp_path):
     case = tmp_path / "late.yaml"
     case.write_text(
@@ -73,6 +81,7 @@ def test_a_bad_file_is_a_collection_error_with_its_line(tmp_path):
     assert "bad.yaml:3: cases[0]: neither a known family nor a surface" in text
 
 
+@quick
 def test_with_xdist_the_trials_are_shared_out_and_one_report_is_written(tmp_path):
     code, text = run(PAGE, "-n", "2", "-q", "-k", "page", "--report", tmp_path)
     assert code == 0, text
@@ -83,6 +92,7 @@ def test_with_xdist_the_trials_are_shared_out_and_one_report_is_written(tmp_path
     assert {each.name for each in report.environments} == {"torch", "mindspore"}
 
 
+@quick
 def test_environments_and_devices_are_chosen_as_in_a_run(tmp_path):
     declared = tmp_path / "environments.yaml"
     declared.write_text(
@@ -97,6 +107,7 @@ def test_environments_and_devices_are_chosen_as_in_a_run(tmp_path):
     assert report.selection["devices"] == ["cpu"]
 
 
+@quick
 @pytest.mark.parametrize(
     ("given", "telling"),
     [

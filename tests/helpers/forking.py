@@ -39,14 +39,13 @@ MODULES = (
     "numpy",
     "execnet",
     "pytest",
-    "xdist",
     "hypothesis",
     "harness.cli",
     "harness.pytest_plugin",
 )
 """What is imported before anybody asks, after `FRAMEWORKS` where a test needs them.
 
-One that is not installed is left out.
+One that is not installed is left out. Not xdist, which notes `sys.path` as it is imported.
 """
 CLIENT = """\
 #!{python} -IS
