@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup tests harness --doctest-modules
 
-.PHONY: help conform conform-full gate matrix fuzz docs test test-long lint types check-cases schemas bench strength clean
+.PHONY: help conform conform-full gate matrix fuzz docs test test-quick test-all lint types check-cases schemas bench strength clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +27,14 @@ matrix: $(READY) ## run the suite in other versions of the frameworks too: repor
 strength: $(READY) ## plant faults in the frameworks and count those that no case catches; docs/strength.md
 	@$(BIN)/conform strength --document docs/strength.md
 
-test: $(READY) ## the harness's own tests
-	$(BIN)/pytest tests harness --doctest-modules -m "not slow"
+test: $(READY) ## the harness's own tests, on the frameworks too
+	CONFORM_DRAWS=test $(PYTEST) -m "not slow"
 
-test-long: $(READY) ## the same with far more random examples
-	$(BIN)/pytest tests harness --doctest-modules
+test-quick: $(READY) ## those that start no framework
+	CONFORM_DRAWS=quick $(PYTEST) -m "not slow and not frameworks"
+
+test-all: $(READY) ## all of them: ssh, killed workers, a browser, every finding's script, all draws
+	CONFORM_DRAWS=all $(PYTEST)
 
 lint: $(READY) ## ruff, checks and format
 	$(BIN)/ruff check .
