@@ -52,8 +52,9 @@ def _widest(case: str, sequence: str, compared: list[tuple[str, Comparison]]) ->
     observed = np.array([c.observed[:length] for _, c in compared])
     allowed = np.array([c.allowed[:length] for _, c in compared])
     finite = np.where(np.isfinite(observed), observed, np.nan)
-    low = np.argmin(np.nan_to_num(finite, nan=np.inf), axis=0)
-    high = np.argmax(np.nan_to_num(finite, nan=-np.inf), axis=0)
+    unknown = np.isnan(finite)
+    low = np.argmin(np.where(unknown, np.inf, finite), axis=0)
+    high = np.argmax(np.where(unknown, -np.inf, finite), axis=0)
     at = np.arange(length)
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.nan_to_num(finite[high, at] - finite[low, at])

@@ -49,7 +49,9 @@ from harness.catalogue import (
 from harness.errors import did_you_mean
 from harness.reference import FAMILIES, FUNCTIONS, Plateau, Schedule, WarmRestarts
 from harness.reference.cosine import told
+from harness.reference.double_double import DoubleDouble
 from harness.reference.elementary import MAX_COUNT
+from harness.reference.exact import Exact
 from harness.versions import within
 
 MAX_OBSERVED = 100_000
@@ -435,8 +437,13 @@ class ScheduleCase(CaseBase):
     @property
     def training(self) -> Training:
         """The training that the case needs."""
+        steps = self.steps
+        if isinstance(steps, Window):
+            updates = steps.stop
+        else:
+            updates = steps if isinstance(steps, int) else steps[-1] + 1
         return Training(
-            updates=int(self.observed_steps[-1]) + 1,
+            updates=updates,
             steps_per_epoch=self.steps_per_epoch,
             optimizer=self.optimizer,
             lr_dtype=self.lr_dtype,
@@ -501,14 +508,22 @@ class ScheduleCase(CaseBase):
 
     def reference_of(self, group: int) -> NDArray[np.float64]:
         """The reference model's rates of a group at its steps; not to be written to."""
-        return _exact(self, group)[0]
+        return _exact(self, group).rates
 
     def remainder_of(self, group: int) -> NDArray[np.float64]:
         """What the rates of `reference_of`, being float64, lack of the exact ones.
 
         NaN where that is not known, at the ends of the range; not to be written to.
         """
-        return _exact(self, group)[1]
+        return _exact(self, group).remainder
+
+    def course_of(self, group: int) -> Course:
+        """What a group's rates depend on, as a key."""
+        return _course(_Asked(self, group))
+
+    def is_held(self, group: int) -> bool:
+        """Whether float64 holds each parameter that the rates of `reference_of` were made from."""
+        return _exact(self, group).held
 
     def training_of(self, group: int) -> Training:
         """The training as one group sees it: who joins later is set to its rate there and then."""
@@ -601,7 +616,48 @@ class _Asked:
         return isinstance(other, _Asked) and self.case is other.case and self.group == other.group
 
 
-_Exact: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+@dataclass(frozen=True)
+class Course:
+    """What a group's rates depend on: the same of many cases, as of those of one validation."""
+
+    said: tuple[object, ...]
+    case: ScheduleCase = field(compare=False)
+    group: int = field(compare=False)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether what is made of it takes too much memory to be kept for the whole run."""
+        return len(self.case.steps_of(self.group)) > LONG
+
+
+@lru_cache(maxsize=8192)
+def _course(asked: _Asked) -> Course:
+    case, group = asked.case, asked.group
+    changes = tuple(case.training_of(group).changes.items())
+    joins = case.groups[group - 1].added_at if group else 0
+    said = (repr(case.courses[group]), repr(case.steps), joins, case.steps_per_epoch, changes)
+    return Course(said, case, group)
+
+
+class _Noticed(Exact):
+    """Exact arithmetic that notes whether any parameter is none that float64 holds."""
+
+    held = True
+
+    def root(self, value: float, degree: int) -> DoubleDouble:
+        self.held = False
+        return super().root(value, degree)
+
+    def per(self, value: float, parts: int) -> DoubleDouble:
+        self.held = False
+        return super().per(value, parts)
+
+
+@dataclass(frozen=True)
+class _Exact:
+    rates: NDArray[np.float64]
+    remainder: NDArray[np.float64]
+    held: bool
 
 
 def _exact(case: ScheduleCase, group: int) -> _Exact:
@@ -609,48 +665,27 @@ def _exact(case: ScheduleCase, group: int) -> _Exact:
 
     Of long cases the last few are kept, so that memory does not grow with their number.
     """
-    long = len(case.steps_of(group)) > LONG
-    return (_of_long if long else _of_short)(_Asked(case, group))
+    course = case.course_of(group)
+    return (_of_long if course.is_long else _of_short)(course)
 
 
 @lru_cache(maxsize=4096)
-def _of_short(asked: _Asked) -> _Exact:
-    case, group = asked.case, asked.group
-    schedule, steps = case.courses[group], case.steps_of(group)
-    changes = case.training_of(group).changes
-    said = repr(schedule), steps.tobytes(), tuple(changes.items())
-    return _of_course(_Course(said, case.steps_per_epoch, schedule, steps, changes))
+def _of_short(course: Course) -> _Exact:
+    return _worked_out(course)
 
 
 @lru_cache(maxsize=8)
-def _of_long(asked: _Asked) -> _Exact:
-    case, group = asked.case, asked.group
+def _of_long(course: Course) -> _Exact:
+    return _worked_out(course)
+
+
+def _worked_out(course: Course) -> _Exact:
+    case, group, n = course.case, course.group, _Noticed()
     changes = case.training_of(group).changes
-    return _worked_out(case.courses[group], case.steps_of(group), case.steps_per_epoch, changes)
-
-
-@dataclass(frozen=True)
-class _Course:
-    """What rates depend on: many cases are the same in that, as those of one validation are."""
-
-    said: tuple[Any, ...]
-    every: int
-    schedule: Schedule = field(compare=False)
-    steps: NDArray[np.int64] = field(compare=False)
-    changes: dict[int, float] = field(compare=False)
-
-
-@lru_cache(maxsize=4096)
-def _of_course(course: _Course) -> _Exact:
-    return _worked_out(course.schedule, course.steps, course.every, course.changes)
-
-
-def _worked_out(
-    schedule: Schedule, steps: NDArray[np.int64], every: int, changes: dict[int, float]
-) -> _Exact:
-    rates, remainder = schedule.known(steps, every, changes)
+    schedule, steps = case.courses[group], case.steps_of(group)
+    rates, remainder = schedule.known(steps, case.steps_per_epoch, changes, n)
     rates.flags.writeable = remainder.flags.writeable = False
-    return rates, remainder
+    return _Exact(rates, remainder, n.held)
 
 
 class ParameterFacts(Strict):

@@ -6,6 +6,7 @@ Arrays are float64 of shape `(n,)`. A due value of NaN means that nothing is sai
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,12 +64,12 @@ def contradicts(
     return np.asarray(wrong(reference, expected, allowed) & ~beyond)
 
 
+@quiet
 def tolerated(tolerance: Tolerance, due: Float64, dtype: DType) -> Float64:
     """The case's own allowance, NaN where the case has no number of its own."""
     size = np.where(np.isinf(due), 0.0, np.abs(due))
-    with np.errstate(over="ignore"):
-        allowed = np.maximum(tolerance.atol or 0.0, (tolerance.rtol or 0.0) * size)
-        return np.asarray(np.maximum(allowed, (tolerance.ulp or 0.0) * spacing(size, dtype)))
+    allowed = np.maximum(tolerance.atol or 0.0, (tolerance.rtol or 0.0) * size)
+    return np.asarray(np.maximum(allowed, (tolerance.ulp or 0.0) * spacing(size, dtype)))
 
 
 @quiet
@@ -90,9 +91,16 @@ def spacing(values: Float64, dtype: DType) -> Float64:
     >>> spacing(np.array([1.0, 0.1, np.nan]), np.dtype("float32")).tolist()
     [1.1920928955078125e-07, 7.450580596923828e-09, 1.401298464324817e-45]
     """
-    bounds = limits(dtype)
-    below = np.nextafter(bounds.max, dtype.type(0))
-    held = rounded(np.fmin(np.fmax(np.abs(values), 0.0), float(below)), dtype)
+    below, eps, smallest = _bounds(dtype)
+    held = rounded(np.fmin(np.fmax(np.abs(values), 0.0), below), dtype)
     # The power of two that a float64 has as its exponent, which counts for nothing in 0.
     power = (held.view(np.int64) & _EXPONENT).view(np.float64)
-    return np.maximum(power * float(bounds.eps), float(bounds.smallest_subnormal))
+    return np.maximum(power * eps, smallest)
+
+
+@cache
+def _bounds(dtype: DType) -> tuple[float, float, float]:
+    """The greatest number but one, the spacing at 1, and the smallest number."""
+    bounds = limits(dtype)
+    below = np.nextafter(bounds.max, dtype.type(0))
+    return float(below), float(bounds.eps), float(bounds.smallest_subnormal)

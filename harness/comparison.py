@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from harness.budget import (
     REFERENCE_ULP,
     best,
     computed,
+    holds_all,
     numeral_rounding,
     seen,
     unit_roundoff,
 )
-from harness.case import ScheduleCase
+from harness.case import Course, ScheduleCase
 from harness.catalogue import Implementation, Precision
 from harness.observation import Sequence
 from harness.plan import Trial
@@ -148,12 +150,36 @@ def due(trial: Trial, case: ScheduleCase, group: int) -> Due:
     return Due(
         steps,
         reference,
-        np.nan_to_num(remainder, nan=0.0),
-        best(schedule, call, training, steps, trial.implementation),
+        np.where(np.isnan(remainder), 0.0, remainder),
+        reference
+        if holds_all(call, trial.implementation) and case.is_held(group)
+        else best(schedule, call, training, steps, trial.implementation),
         case.expected_of(group),
         error,
-        numeral_rounding(schedule, training, steps, reference),
+        numerals_of(case, group),
     )
+
+
+def numerals_of(case: ScheduleCase, group: int) -> Float64:
+    """`numeral_rounding` of a group of a case, the same for each implementation.
+
+    Not to be written to.
+    """
+    course = case.course_of(group)
+    return (_numerals if course.is_long else _few_numerals)(course)
+
+
+def _numerals(course: Course) -> Float64:
+    case, group = course.case, course.group
+    training, steps = case.training_of(group), case.steps_of(group)
+    return numeral_rounding(case.courses[group], training, steps, case.reference_of(group))
+
+
+@lru_cache(maxsize=4096)
+def _few_numerals(course: Course) -> Float64:
+    numerals = _numerals(course)
+    numerals.flags.writeable = False
+    return numerals
 
 
 @quiet

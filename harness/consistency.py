@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from harness import closeness
-from harness.budget import REFERENCE_ULP, budget, numeral_rounding
+from harness.budget import REFERENCE_ULP, budget
 from harness.case import KnownDivergence, ScheduleCase
 from harness.case_files import unknown_cases
 from harness.catalogue import Precision, Unsupported
+from harness.comparison import numerals_of
 from harness.errors import Problem
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
@@ -35,7 +36,7 @@ def inconsistencies(loaded: Loaded, records: Sequence[KnownDivergence] = ()) -> 
 
 def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     """The expected values that not even the widest budget of an implementation would let pass."""
-    schedule, steps = case.courses[group], case.steps_of(group)
+    steps = case.steps_of(group)
     expected, reference = case.expected_of(group), case.reference_of(group)
     if np.isnan(reference).any():
         step = steps[np.flatnonzero(np.isnan(reference))[0]]
@@ -52,8 +53,7 @@ def _contradictions(case: ScheduleCase, group: int) -> Iterable[Problem]:
     own = REFERENCE_ULP * closeness.spacing(reference, _FLOAT64)
     if not closeness.contradicts(expected, reference, own, _FLOAT64).any():
         return  # all that follows would only leave more room
-    need = case.training_of(group)
-    numerals = numeral_rounding(schedule, need, steps, reference)
+    numerals = numerals_of(case, group)
     wrong, allowed = np.ones(len(steps), dtype=bool), np.zeros(len(steps))
     for dtype, derived in _rooms(case, group, own):
         room = derived

@@ -412,3 +412,72 @@ def test_epochs_that_say_nothing_are_refused(changes, said):
 def test_a_rate_set_from_outside_and_step_with_the_epoch_exclude_each_other():
     with pytest.raises(ValidationError, match="takes no notice"):
         schedule_case(changes={1: 0.5}, stepping="epoch")
+
+
+# What several cases share.
+
+WARM = {"base_lr": 0.1, "T_0": 2}
+
+
+def test_cases_that_differ_in_other_things_share_their_rates():
+    one = schedule_case()
+    other = schedule_case(name="other", tags=["a"], tolerance={"atol": 1.0, "reason": "a"})
+    assert one.course_of(0) == other.course_of(0)
+    assert one.reference is other.reference
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"schedule": {**HALVING, "base_lr": 0.25}},
+        {"schedule": {**HALVING, "staircase": True}},
+        {"steps": [0, 1, 2]},
+        {"steps": {"start": 1, "stop": 4}},
+        {"steps_per_epoch": 2},
+        {"changes": {1: 0.75}},
+        {"changes": {2: 0.75}},
+        {"changes": {1: 0.25}},
+    ],
+)
+def test_cases_that_differ_in_what_rates_depend_on_share_none(fields):
+    fields = {"expected": {"accepted": True}, **fields}
+    one, other = schedule_case(), schedule_case(**fields)
+    assert one.course_of(0) != other.course_of(0)
+    assert one.reference is not other.reference
+    schedule, steps = other.schedule, other.observed_steps
+    due = schedule.changed(steps, other.steps_per_epoch, other.changes)
+    assert other.reference.tolist() == due.tolist()
+
+
+def test_a_case_whose_scheduler_is_told_its_epochs_has_rates_of_its_own():
+    fields = {"family": "warm_restarts", "schedule": WARM, "steps": 3}
+    fields = {**fields, "expected": {"accepted": True}, "implementations": None}
+    plain = schedule_case(**fields)
+    told = schedule_case(**fields, epochs=[1.5, None, 0.5])
+    assert plain.reference.tolist() != told.reference.tolist()
+    assert told.reference is schedule_case(**fields, epochs=[1.5, None, 0.5]).reference
+
+
+def test_groups_that_join_at_other_steps_have_rates_of_their_own():
+    groups = [
+        {"schedule": {}, "added_at": 0},
+        {"schedule": {}, "added_at": 2},
+        {"schedule": {"base_lr": 0.25}, "added_at": 0},
+    ]
+    case = schedule_case(groups=groups)
+    assert case.reference_of(1) is case.reference_of(0)
+    assert len(case.reference_of(2)) == 2
+    assert case.reference_of(3).tolist() == [0.25, 0.125, 0.0625, 0.03125]
+
+
+def test_shared_rates_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        schedule_case().reference[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("steps", "updates"), [(4, 4), ({"start": 2, "stop": 5}, 5), ([0, 7, 11], 12)]
+)
+def test_the_training_goes_on_to_the_last_step(steps, updates):
+    case = schedule_case(steps=steps, expected={"accepted": True})
+    assert case.training.updates == updates == case.observed_steps[-1] + 1

@@ -8,8 +8,11 @@ import pytest
 from helpers.making import schedule_case, sequence, trial
 
 from harness import closeness
-from harness.comparison import compare, due
+from harness.budget import best, holds_all, numeral_rounding
+from harness.catalogue import Unsupported
+from harness.comparison import compare, due, numerals_of
 from harness.observation import Sequence
+from harness.plan import calls_of, implementations_of
 
 RATES = 0.5 * 0.99 ** np.arange(500)
 
@@ -96,3 +99,51 @@ def test_what_was_seen_is_not_written_to(monkeypatch):
     values = Sequence("float64", RATES.copy())
     values.values.flags.writeable = False
     assert compared(values.values, 64, monkeypatch).first is None
+
+
+# What is due of an implementation that holds every parameter.
+
+
+def case_of(family, **schedule):
+    return schedule_case(
+        family=family,
+        schedule={"base_lr": 0.1, **schedule},
+        steps=20,
+        expected={"accepted": True},
+        implementations=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "held"),
+    [
+        (case_of("exponential", decay_rate=0.9, decay_steps=3), True),
+        (case_of("cosine", T_max=19, eta_min=0.003), True),
+        (case_of("polynomial", total_iters=9, power=0.3), True),
+        (case_of("natural_exponential", decay_rate=0.3, decay_every=7), False),
+    ],
+    ids=lambda value: getattr(value, "family", value),
+)
+def test_in_float64_the_best_rates_are_the_references_where_it_holds_all(case, held):
+    assert case.is_held(0) is held
+    able = [e for e in implementations_of(case) if not isinstance(calls_of(case, e), Unsupported)]
+    assert {"float64", "float32"} <= {implementation.precision for implementation in able}
+    for implementation in able:
+        made = trial(case, implementation.api)
+        evaluated = best(
+            case.schedule, made.call, case.training, case.observed_steps, implementation
+        )
+        assert due(made, case, 0).best.tolist() == evaluated.tolist()
+        if holds_all(made.call, implementation):
+            assert (evaluated.tolist() == case.reference.tolist()) is held
+
+
+def test_what_numerals_may_do_is_the_same_for_each_implementation_of_a_case():
+    case = case_of("exponential", decay_rate=0.9, decay_steps=3)
+    numerals = numerals_of(case, 0)
+    assert numerals_of(schedule_case(), 0) is not numerals
+    assert numerals_of(case, 0) is numerals
+    evaluated = numeral_rounding(case.schedule, case.training, case.observed_steps, case.reference)
+    assert numerals.tolist() == evaluated.tolist()
+    with pytest.raises(ValueError, match="read-only"):
+        numerals[0] = 1.0

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.budget.held import best
+from harness.budget.held import best, holds_all
 from harness.budget.rounding import (
     COS_ULP,
     POW_ULP,
@@ -36,6 +36,7 @@ __all__ = [
     "best",
     "budget",
     "computed",
+    "holds_all",
     "numeral_rounding",
     "seen",
     "unit_roundoff",
@@ -101,13 +102,10 @@ def computed(
     n, counts = Rounding(precision), schedule.counts(steps, training.steps_per_epoch)
     evaluated = call.realises or schedule
     as_text = unit_roundoff(precision) if implementation.api in _READ_AS_TEXT else 0.0
-    recursive = recursive and evaluated.chainable
     known = rates if evaluated is schedule and not training.changes else None
-    error = (
-        _of_recursion(evaluated, counts, n, as_text, known)
-        if recursive
-        else _of_formula(evaluated, counts, n)
-    )
+    recursion = _of_recursion(evaluated, counts, n, as_text, known) if recursive else None
+    recursive = recursion is not None
+    error = _of_formula(evaluated, counts, n) if recursion is None else recursion
     # What was worked out on the way to the API is off by one rounding of the greatest rate.
     greatest = max(abs(evaluated.base_lr), float(np.abs(rates).max(initial=0)))
     error = error + len(call.derived) * 2 * _U64 * (greatest if math.isfinite(greatest) else 0)
@@ -116,23 +114,23 @@ def computed(
         before = zip(steps.tolist(), error.tolist(), strict=True)
         error = np.array([changed.get(step, unchanged) for step, unchanged in before])
     # Where a recursion leaves the range, nothing is known of how far off it is.
-    return np.nan_to_num(error, nan=np.inf, posinf=np.inf)
+    return np.where(np.isnan(error), np.inf, error)
 
 
+@quiet
 def seen(
     error: Float64, rates: Float64, computed: Precision, stored: Precision, moved_by: str = "SGD"
 ) -> Float64:
     """The budget of a rate that is off by `error` as it is computed, and then stored and seen."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        relative = 0.0
-        if moved_by != "SGD":
-            relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
-        if unit_roundoff(stored) > unit_roundoff(computed):
-            relative += unit_roundoff(stored)
-        smallest = max(float(limits(precision).tiny) for precision in (computed, stored))
-        flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
-        more = relative * (np.abs(rates) + error) if relative else 0.0
-        return np.where(np.isfinite(rates), error + more + flushed, 0.0)
+    relative = 0.0
+    if moved_by != "SGD":
+        relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
+    if unit_roundoff(stored) > unit_roundoff(computed):
+        relative += unit_roundoff(stored)
+    smallest = max(float(limits(precision).tiny) for precision in (computed, stored))
+    flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
+    more = relative * (np.abs(rates) + error) if relative else 0.0
+    return np.where(np.isfinite(rates), error + more + flushed, 0.0)
 
 
 @quiet
@@ -161,12 +159,14 @@ def _of_formula(schedule: Schedule, counts: Int64, n: Rounding) -> Float64:
 
 def _of_recursion(
     schedule: Schedule, counts: Int64, n: Rounding, as_text: float, known: Float64 | None
-) -> Float64:
-    """The error of the recursion at each count, shape as `counts`.
+) -> Float64 | None:
+    """The error of the recursion at each count, shape as `counts`; None where the family has none.
 
     `known` are the exact rates at `counts`, if the caller has them.
     """
     last = int(counts.max(initial=0))
+    if not last and not schedule.chainable:
+        return None
     all_counts = np.arange(last + 1)
     if known is not None and np.array_equal(counts, all_counts):
         rates = known
@@ -175,7 +175,8 @@ def _of_recursion(
     grown, added = np.empty(last), np.empty(last)
     for here in schedule.stretches(all_counts[1:]):
         chain = schedule.chain(all_counts[1:][here], n)
-        assert chain is not None  # as the caller knows
+        if chain is None:
+            return None
         before, after = rates[:-1][here], rates[1:][here]
         grown[here], added[here] = _linked(chain, before, after, n.tiny, as_text)
     first = float(np.max(schedule.closed(all_counts[:1], n).error))

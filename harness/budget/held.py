@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.catalogue import Call, Form, Implementation, Precision, Training
 from harness.reference import Schedule
-from harness.reference.arithmetic import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64, quiet
 from harness.reference.double_double import DoubleDouble
 from harness.reference.exact import Exact
 
@@ -17,9 +17,9 @@ class Held(Exact):
     def __init__(self, precision: Precision) -> None:
         self._dtype = np.dtype(precision)
 
+    @quiet
     def parameter(self, value: float) -> DoubleDouble:
-        with np.errstate(all="ignore"):
-            return DoubleDouble(float(self._dtype.type(value)))
+        return DoubleDouble(float(self._dtype.type(value)))
 
     def root(self, value: float, degree: int) -> DoubleDouble:
         return self.parameter(value ** (1 / degree))
@@ -46,3 +46,12 @@ def best(
         Held(implementation.precision),
         recursive and bool(call.derived) and evaluated.chainable,
     ).rounded()
+
+
+def holds_all(call: Call, implementation: Implementation) -> bool:
+    """Whether `best` is what exact arithmetic makes of a schedule whose parameters float64 holds.
+
+    That is the reference model's own rate.
+    """
+    own = call.realises is None and not call.derived
+    return own and implementation.precision is Precision.FLOAT64

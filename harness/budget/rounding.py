@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.catalogue import Precision
 from harness.catalogue.model import limits
-from harness.reference.arithmetic import Float64, Int64, Mask, is_nothing, part, quotient
+from harness.reference.arithmetic import Float64, Int64, Mask, is_nothing, part, quiet, quotient
 
 POW_ULP = 2.0
 """Accuracy of `pow` in float64, in ULP: twice the worst that was measured (docs/tolerance.md)."""
@@ -189,9 +189,9 @@ class Rounding:
         """What passing `value` does to it: no bound but the rounding itself, which is known."""
         return self._passed(value, 0.0)
 
+    @quiet
     def _passed(self, value: float, already: float) -> Rounded:
-        with np.errstate(all="ignore"):
-            passed = float(self._dtype.type(value))
+        passed = float(self._dtype.type(value))
         lost = abs(value) if passed == 0 or math.isinf(passed) else abs(passed - value)
         return Rounded(value, lost + already, self._u)
 

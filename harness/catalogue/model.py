@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import ml_dtypes  # which teaches numpy bfloat16
@@ -45,6 +46,7 @@ class Precision(StrEnum):
     FLOAT64 = "float64"
 
 
+@cache
 def limits(precision: Any) -> Any:
     """`numpy.finfo`, for each precision, or its dtype."""
     return ml_dtypes.finfo(precision)  # type: ignore[no-untyped-call]

@@ -23,8 +23,9 @@ def digests(loaded: Loaded) -> dict[str, list[str]]:
     """
     naming: dict[str, list[str]] = defaultdict(list)
     for record in loaded.known_divergences:
+        text = repr(record)
         for case in record.cases:
-            naming[case].append(repr(record))
+            naming[case].append(text)
     return {case.name: [_digest([repr(case)]), _digest(naming[case.name])] for case in loaded.cases}
 
 

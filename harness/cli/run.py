@@ -135,12 +135,12 @@ def run(
     # The harness is imported where it is needed: what needs little of it answers at once, and where
     # everything is run, the frameworks are imported by their workers at the same time.
     specs = specs_named(names, file)
-    now = look(places_of(specs), cases, beside)
     last = _last(noted, folder)
     with ExitStack() as to_end:
         workers = Workers(specs, time_limit)
         if last is None:
             to_end.enter_context(workers)
+        now = look(places_of(specs), cases, beside)
         from harness import console, report as reporting
         from harness.changed import running
         from harness.plan import Selection

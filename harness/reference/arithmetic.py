@@ -6,6 +6,7 @@ reference model; in `harness.budget.Rounding` it tells how far rounding may take
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -20,13 +21,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Told(threading.local):
+    """Whether numpy was told already, in this thread: each time costs as much as a few sums."""
+
+    quiet = False
+
+
+_told = _Told()
+
+
 def quiet(function: Callable[P, T]) -> Callable[P, T]:
     """For one that evaluates formulas: infinities, and what is not a number, are no news there."""
 
     @wraps(function)
     def quietly(*args: P.args, **kwargs: P.kwargs) -> T:
-        with np.errstate(all="ignore"):
+        if _told.quiet:
             return function(*args, **kwargs)
+        with np.errstate(all="ignore"):
+            _told.quiet = True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _told.quiet = False
 
     return quietly
 

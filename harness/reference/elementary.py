@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.reference.arithmetic import Float64, Int64
+from harness.reference.arithmetic import Float64, Int64, quiet
 from harness.reference.double_double import DoubleDouble, constant, quick_two_sum, two_sum
 from harness.reference.line import LONGEST, Line, Table
 
@@ -142,13 +142,13 @@ def _log1p(z: DoubleDouble) -> DoubleDouble:
     return _plus(z, z * z * _plus(DoubleDouble(-0.5), cubic))
 
 
+@quiet
 def sqrt(x: DoubleDouble) -> DoubleDouble:
     """The square root of an array of positive numbers; IEEE 754 defines that of a float64."""
-    with np.errstate(all="ignore"):
-        first = DoubleDouble(np.sqrt(x.hi))
-        rest = x - first * first
-        high, low = quick_two_sum(first.hi, rest.hi / (2 * first.hi))
-        return DoubleDouble(high, np.where(np.isfinite(low), low, 0.0))
+    first = DoubleDouble(np.sqrt(x.hi))
+    rest = x - first * first
+    high, low = quick_two_sum(first.hi, rest.hi / (2 * first.hi))
+    return DoubleDouble(high, np.where(np.isfinite(low), low, 0.0))
 
 
 def cos_of_quarters(x: DoubleDouble) -> DoubleDouble:
@@ -186,22 +186,22 @@ def _cosine(x: DoubleDouble) -> DoubleDouble:
     return cosine + (cosine * less - sines[entry] * sine)
 
 
+@quiet
 def _at_changes(kernel: Callable[[DoubleDouble], DoubleDouble], x: DoubleDouble) -> DoubleDouble:
     """The values of `kernel`, worked out once for each run of equal arguments."""
-    with np.errstate(all="ignore"):
-        if isinstance(x.hi, float):
-            if abs(x.hi) < _MODERATE:
-                return kernel(x)
-            return kernel(DoubleDouble(np.array([x.hi]), np.array([x.lo]))).at(0)
-        changed = x.hi[1:] != x.hi[:-1]
-        if not isinstance(x.lo, float):
-            changed |= x.lo[1:] != x.lo[:-1]
-        if not len(x.hi) or 4 * np.count_nonzero(changed) > len(changed):
+    if isinstance(x.hi, float):
+        if abs(x.hi) < _MODERATE:
             return kernel(x)
-        starts = np.append(0, np.flatnonzero(changed) + 1)
-        values, lengths = kernel(x[starts]), np.diff(starts, append=len(x.hi))
-        low = values.lo if isinstance(values.lo, float) else np.repeat(values.lo, lengths)
-        return DoubleDouble(np.repeat(values.hi, lengths), low)
+        return kernel(DoubleDouble(np.array([x.hi]), np.array([x.lo]))).at(0)
+    changed = x.hi[1:] != x.hi[:-1]
+    if not isinstance(x.lo, float):
+        changed |= x.lo[1:] != x.lo[:-1]
+    if not len(x.hi) or 4 * np.count_nonzero(changed) > len(changed):
+        return kernel(x)
+    starts = np.append(0, np.flatnonzero(changed) + 1)
+    values, lengths = kernel(x[starts]), np.diff(starts, append=len(x.hi))
+    low = values.lo if isinstance(values.lo, float) else np.repeat(values.lo, lengths)
+    return DoubleDouble(np.repeat(values.hi, lengths), low)
 
 
 def _nearest(x: Any) -> tuple[Any, Any]:

@@ -110,13 +110,17 @@ class Schedule(BaseModel):
         return self.exact(steps, steps_per_epoch, changes).rounded()
 
     def known(
-        self, steps: Int64, steps_per_epoch: int, changes: dict[int, float]
+        self,
+        steps: Int64,
+        steps_per_epoch: int,
+        changes: dict[int, float],
+        n: Exact | None = None,
     ) -> tuple[Float64, Float64]:
         """The rates of `changed`, and what they, being float64, lack of the exact ones.
 
         The latter is NaN where that is not known: where the rate is beyond the range.
         """
-        exact = self.exact(steps, steps_per_epoch, changes)
+        exact = self.exact(steps, steps_per_epoch, changes, n)
         rates = exact.rounded()
         return rates, np.where(np.isfinite(rates), exact.lo, np.nan)
 
