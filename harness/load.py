@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -331,7 +332,8 @@ def _wording(
     return message + shown, _REMEDIES.get(kind, f"see {manual} for the format")
 
 
-def _known_keys(model: type[BaseModel]) -> set[str]:
+@cache
+def _known_keys(model: type[BaseModel]) -> frozenset[str]:
     schema = model.model_json_schema()
     models = [schema, *schema.get("$defs", {}).values()]
-    return {key for model in models for key in model.get("properties", {})}
+    return frozenset(key for model in models for key in model.get("properties", {}))

@@ -256,7 +256,7 @@ def verdict(situation: Situation, at: int, off: Any, sign: int) -> Verdict:
             "applied": Sequence(implementation.applied_precision, situation.reference),
         }
     )
-    return judged(trial(case, situation.mapping.api), observation, explains=sign > 0).verdict
+    return judged(trial(case, situation.mapping.api), observation, explains=sign < 0).verdict
 
 
 @pytest.mark.parametrize("mapping", EACH)

@@ -138,7 +138,7 @@ def test_wrong_usage_ends_with_2(folder, arguments):
     assert "Usage: main report" in conform(*arguments, code=2)
 
 
-def test_a_reader_who_has_had_enough_does_not_break_it(folder):
+def test_a_reader_who_has_had_enough_does_not_break_it(folder, plain_python):
     made("a", judgement())
     made("b", *[judgement(name=f"case {number}") for number in range(30)])
     command = f"{sys.executable} -c 'from harness.cli import main; main()' report --compare a b"
