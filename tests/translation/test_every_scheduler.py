@@ -20,7 +20,6 @@ from harness.project import own_records
 from harness.translation import Length, migrate, read, telling
 from harness.translation.source import in_text
 
-pytestmark = pytest.mark.xdist_group("translation of every scheduler")
 EPOCHS, EVERY = 12, 7
 RUNNER = '''
 import json, runpy, sys
@@ -87,27 +86,20 @@ def printed_codes(text: str) -> list[str]:
     return codes
 
 
-def _migrated(call: str, framework: str):
+def _migrated(call: str, framework: str, run: bool = True):
     length = Length(EPOCHS * EVERY, EVERY, per_step=False)
-    original = read(in_text(call, {}, framework), length, 0.1)
-    return migrate(original, own_records())
+    return migrate(read(in_text(call, {}, framework), length, 0.1), own_records(), run=run)
 
 
 @pytest.fixture(scope="module")
-def to_mindspore(_forking_python):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(_forking_python))
-        return {call: _migrated(call, "torch") for call in TORCH}
+def to_mindspore():
+    """The forms of every call, not verified."""
+    return {call: _migrated(call, "torch", run=False) for call in TORCH}
 
 
 @pytest.fixture(scope="module")
 def to_torch():
-    # Their forms are run below; the whole verification of a few is enough.
-    length = Length(EPOCHS * EVERY, EVERY, per_step=False)
-    return {
-        call: migrate(read(in_text(call, {}, "mindspore"), length, 0.1), own_records(), run=False)
-        for call in MINDSPORE
-    }
+    return {call: _migrated(call, "mindspore", run=False) for call in MINDSPORE}
 
 
 def test_the_calls_are_of_every_scheduler_of_torch():
@@ -123,12 +115,22 @@ def test_the_calls_are_of_every_schedule_of_mindspore_that_is_no_code_of_the_use
     }
 
 
+ALWAYS = ("LambdaLR", "StepLR", "SequentialLR", "ReduceLROnPlateau")
+"""Together they have a form of each kind; what is printed for the others is run below."""
+
+
 @pytest.mark.frameworks
-@pytest.mark.parametrize("call", TORCH)
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(call, marks=[] if call.startswith(ALWAYS) else [pytest.mark.slow])
+        for call in TORCH
+    ],
+)
 def test_a_torch_scheduler_has_a_form_in_mindspore_that_conforms_over_the_whole_length(
-    call, to_mindspore
+    call, quick_python
 ):
-    migration = to_mindspore[call]
+    migration = _migrated(call, "torch")
     assert migration.proven
     assert migration.own.conforms
     for way in migration.ways:
@@ -138,7 +140,6 @@ def test_a_torch_scheduler_has_a_form_in_mindspore_that_conforms_over_the_whole_
             assert len(comparison.observed) == EPOCHS * EVERY
 
 
-@pytest.mark.frameworks
 def test_reduce_on_plateau_is_said_to_have_no_list_and_no_cell(to_mindspore):
     migration = to_mindspore["ReduceLROnPlateau(patience=2)"]
     text = "\n".join(telling.lines(migration))
@@ -206,8 +207,11 @@ def test_the_printed_code_runs_as_it_is_and_follows_the_schedule(
     [
         "nn.ExponentialDecayLR(0.1, 0.9, 14, is_stair=True)",
         "nn.piecewise_constant_lr([14, 35, 84], [0.1, 0.02, 0.03])",
-        "nn.WarmUpLR(0.1, 20)",
-        "mindspore.experimental.optim.lr_scheduler.CosineAnnealingLR(T_max=12, eta_min=0.001)",
+        pytest.param("nn.WarmUpLR(0.1, 20)", marks=pytest.mark.slow),
+        pytest.param(
+            "mindspore.experimental.optim.lr_scheduler.CosineAnnealingLR(T_max=12, eta_min=0.001)",
+            marks=pytest.mark.slow,
+        ),
         "train.ReduceLROnPlateau(patience=3)",
     ],
 )

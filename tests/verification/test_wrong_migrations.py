@@ -55,7 +55,14 @@ def test_a_wrong_migration_is_caught_and_named(name):
     assert comparison.diagnosis.cause is CAUSES[name], comparison.diagnosis.sentence
 
 
-@pytest.mark.parametrize("name", CAUSES)
+CORRECTED = ("precision", "groups", "resume")
+"""A list, parameter groups, a resumption; the others are more of the same."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n in CORRECTED else [pytest.mark.slow]) for n in CAUSES],
+)
 def test_the_corrected_migration_agrees(name):
     assert compared(name, "corrected").verdict is PairVerdict.AGREE
 
