@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pytest
 from helpers.draws import draws
 from helpers.making import MINDSPORE, TORCH, off_by_four_budgets, off_by_half_a_budget
 from helpers.suite import suite
@@ -31,6 +32,8 @@ from harness.judge import Judge
 from harness.observation import Observation, Sequence
 from harness.plan import Trial, plan
 from harness.verdict import Verdict
+
+pytestmark = pytest.mark.xdist_group("sensitivity")
 
 DRAWS = draws(2_000)
 JUDGE = Judge(explains=False)
