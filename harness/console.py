@@ -115,11 +115,12 @@ class Progressing(WithBar):
     def _on_judgement(self, judgement: Judgement) -> None:
         self._done += 1
         self._verdicts[judgement.verdict] += 1
-        self._bar.update(self._task, completed=self._done)
         if judgement.verdict.fails:
             print_failure(self._found, judgement)
         every = PLAIN_EVERY * max(1, self._total // (PLAIN_EVERY * PLAIN_LINES))
-        if not self._err.is_terminal and self._done % every == 0:
+        if not self._bar.disable:
+            self._bar.update(self._task, completed=self._done)
+        elif self._done % every == 0:
             self._err.print(f"{self.so_far}", highlight=False)
 
 

@@ -53,7 +53,8 @@ def render(report: Report) -> str:
             },
         },
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    # Without an indent, json writes it in C.
+    return json.dumps(content, ensure_ascii=False) + "\n"
 
 
 def _test(trial: TrialEntry, case: CaseEntry) -> dict[str, Any]:
