@@ -68,7 +68,7 @@ bench: $(READY) ## ratios: own share, beside a bare script, reference and judge 
 	$(BIN)/python benchmarks/growth.py
 
 clean: ## remove what the other targets made, the environment too
-	rm -rf $(VENV) .environments reports/latest reports/matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .environments reports/latest reports/matrix build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .conform_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what it holds has changed; otherwise a second call installs nothing.
