@@ -427,9 +427,9 @@ class ScheduleCase(CaseBase):
 
     @property
     def observed_steps(self) -> NDArray[np.int64]:
-        """The steps that the case looks at, int64, increasing."""
+        """The steps that the case looks at, int64, increasing; not to be written to."""
         if isinstance(self.steps, int):
-            return np.arange(self.steps)
+            return _first_steps(self.steps) if self.steps <= LONG else np.arange(self.steps)
         if isinstance(self.steps, Window):
             return np.arange(self.steps.start, self.steps.stop)
         return np.array(self.steps, dtype=np.int64)
@@ -601,6 +601,13 @@ class ScheduleCase(CaseBase):
             values, steps = group.values, self.steps_of(number)
             if isinstance(values, list) and len(values) != len(steps):
                 raise ValueError(f"group {number} has {len(values)} values for {len(steps)} steps")
+
+
+@lru_cache(maxsize=LONG)
+def _first_steps(number: int) -> NDArray[np.int64]:
+    steps = np.arange(number)
+    steps.flags.writeable = False
+    return steps
 
 
 class _Asked:

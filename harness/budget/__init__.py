@@ -22,7 +22,7 @@ from harness.budget.rounding import (
     unit_roundoff,
 )
 from harness.catalogue import Call, Form, Implementation, Precision, Training
-from harness.catalogue.model import limits
+from harness.catalogue.model import smallest_normal
 from harness.reference import Schedule
 from harness.reference.arithmetic import Float64, Int64, quiet
 from harness.reference.schedule import Chain
@@ -127,7 +127,7 @@ def seen(
         relative += OPTIMIZER_ROUNDINGS * unit_roundoff(stored)
     if unit_roundoff(stored) > unit_roundoff(computed):
         relative += unit_roundoff(stored)
-    smallest = max(float(limits(precision).tiny) for precision in (computed, stored))
+    smallest = max(smallest_normal(computed), smallest_normal(stored))
     flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
     more = relative * (np.abs(rates) + error) if relative else 0.0
     return np.where(np.isfinite(rates), error + more + flushed, 0.0)

@@ -9,12 +9,13 @@ precision, and a recursion is such a formula too.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from harness.catalogue import Precision
-from harness.catalogue.model import limits
+from harness.catalogue.model import limits, smallest_normal
 from harness.reference.arithmetic import Float64, Int64, Mask, is_nothing, part, quiet, quotient
 
 POW_ULP = 2.0
@@ -42,6 +43,7 @@ _U64 = 2.0**-53
 Plain: TypeAlias = "float | int | Float64"
 
 
+@cache
 def unit_roundoff(precision: Precision) -> float:
     """Half the distance from 1 to the next number.
 
@@ -177,7 +179,7 @@ class Rounding:
     def __init__(self, precision: Precision) -> None:
         self._dtype = np.dtype(precision)
         self._u = unit_roundoff(precision)
-        self.tiny = float(limits(precision).tiny)
+        self.tiny = smallest_normal(precision)
         self._pow_ulp = _POW_ULP[precision]
         self._cos_ulp = _COS_ULP[precision]
         # MindSpore's Cells take the sine of an angle that is a quarter turn on.

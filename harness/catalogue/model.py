@@ -52,6 +52,12 @@ def limits(precision: Any) -> Any:
     return ml_dtypes.finfo(precision)  # type: ignore[no-untyped-call]
 
 
+@cache
+def smallest_normal(precision: Precision) -> float:
+    """The smallest number that has all digits of its format."""
+    return float(limits(precision).tiny)
+
+
 @dataclass(frozen=True)
 class Implementation:
     """One public API that realises schedules.
