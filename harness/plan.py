@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.case import Case, ScheduleCase, SurfaceCase
 from harness.catalogue import (
@@ -34,7 +34,9 @@ from harness.durations import Durations
 from harness.errors import DeviceAbsent, NothingSelected, UnknownName
 from harness.naming import fits
 from harness.verdict import Verdict
-from harness.workers import Environment
+
+if TYPE_CHECKING:
+    from harness.workers import Environment
 
 MAX_DRIVEN = 200_000
 """Updates that a scheduler is stepped through, or a list is made for, to reach a late step."""
