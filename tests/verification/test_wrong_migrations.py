@@ -34,6 +34,12 @@ CAUSES = {
 }
 
 
+def most_are_slow(*others: str) -> list:
+    """The names, slow but for a few that run each part of a driver; causes are found elsewhere."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=[] if name in others else [slow]) for name in CAUSES]
+
+
 def compared(name: str, function: str):
     """The PyTorch script of a folder and a function of the MindSpore script beside it."""
     one = side("torch", str(FOLDER / name / "train_torch.py"), os.environ.get("TORCH_PYTHON"))
@@ -47,7 +53,9 @@ def compared(name: str, function: str):
     return verify((one, other), training, tolerance=tolerance).comparison
 
 
-@pytest.mark.parametrize("name", CAUSES)
+@pytest.mark.parametrize(
+    "name", most_are_slow("unit", "frozen", "precision", "groups", "resume", "too_short")
+)
 def test_a_wrong_migration_is_caught_and_named(name):
     comparison = compared(name, "build")
     assert comparison.verdict is not PairVerdict.AGREE
@@ -55,14 +63,7 @@ def test_a_wrong_migration_is_caught_and_named(name):
     assert comparison.diagnosis.cause is CAUSES[name], comparison.diagnosis.sentence
 
 
-CORRECTED = ("precision", "groups", "resume")
-"""A list, parameter groups, a resumption; the others are more of the same."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in CORRECTED else [pytest.mark.slow]) for n in CAUSES],
-)
+@pytest.mark.parametrize("name", most_are_slow("after_warmup", "groups", "resume"))
 def test_the_corrected_migration_agrees(name):
     assert compared(name, "corrected").verdict is PairVerdict.AGREE
 
