@@ -18,7 +18,7 @@ import linecache
 import os
 import sys
 import types
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable
 
 import numpy as np
 
@@ -97,10 +97,12 @@ class CannotPlant(Exception):
 class Plant:
     """What is planted in the running process, and what stood there before."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Iterable[Any]) -> None:
         self._planted: Any = None
         self._before: list[tuple[Any, Any, Any, Any]] = []
-        self._functions: dict[str, dict[tuple[str, int], list[Any]]] = {}
+        # Now, since the collector does not tell of what the worker freezes before it answers.
+        gc.unfreeze()
+        self._functions = {module.__name__: functions_of(module) for module in modules}
 
     def change_to(self, fault: Any) -> None:
         """Put everything back, and plant `fault`, if any."""
@@ -119,8 +121,6 @@ class Plant:
 
     def _plant(self, fault: dict[str, Any]) -> None:
         module = sys.modules[fault["module"]]
-        if fault["module"] not in self._functions:
-            self._functions[fault["module"]] = functions_of(module)
         with open(str(module.__file__), "rb") as file:
             text = file.read()
         text = text[: fault["start"]] + fault["after"].encode() + text[fault["stop"] :]
@@ -154,10 +154,4 @@ def functions_of(module: Any) -> dict[tuple[str, int], list[Any]]:
     return found
 
 
-def _modules() -> Iterator[Any]:
-    for name in CONFIG["modules"]:
-        yield importlib.import_module(name)
-
-
-PLANT = Plant()
-list(_modules())
+PLANT = Plant([importlib.import_module(name) for name in CONFIG["modules"]])
