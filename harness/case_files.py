@@ -49,8 +49,8 @@ def files_below(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path
             if not file.is_file():
                 what = "cannot be read: not a file"
                 problems.append(Problem(str(file), 1, "", what, "name a YAML file"))
-            elif file.resolve() not in seen:
-                seen.add(file.resolve())
+            elif (resolved := file.resolve()) not in seen:
+                seen.add(resolved)
                 yield file
 
 
