@@ -11,7 +11,6 @@ from harness.load import load
 from harness.plan import plan
 from harness.project import CASES, own_records
 from harness.suite import judgements
-from harness.workers import Workers, default_environments
 
 RECORDS = {record.name: record for record in own_records()}
 EVERYWHERE = {"torch": "2.13.0", "mindspore": "2.10.0"}
@@ -22,15 +21,14 @@ def test_every_meeting_is_with_a_record_that_there_is():
 
 
 @pytest.fixture(scope="module")
-def shown():
+def shown(framework_workers):
     """The judgements, without the records, on the cases that the records name."""
     names = {name for record in MEETINGS for name in RECORDS[record].cases}
     cases = [case for case in load([CASES]).cases if case.name in names]
-    with Workers(default_environments()) as workers:
-        environments = workers.environments()
-        trials = [t for t in plan(cases, environments) if t.skip is None]
-        versions = {e.name: e.version for e in environments}
-        return list(judgements(Judge((), versions), trials, workers)), versions
+    environments = framework_workers.environments()
+    trials = [t for t in plan(cases, environments) if t.skip is None]
+    versions = {e.name: e.version for e in environments}
+    return list(judgements(Judge((), versions), trials, framework_workers)), versions
 
 
 @pytest.mark.frameworks

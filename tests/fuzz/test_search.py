@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from helpers.fake_workers import FAKES
+from helpers.fake_workers import spec
 
 from harness import fuzz
 from harness.consistency import inconsistencies
@@ -20,28 +20,37 @@ from harness.load import check
 from harness.plan import plan
 from harness.suite import judgements
 from harness.verdict import Verdict
-from harness.workers import EnvironmentSpec, Workers
+from harness.workers import Workers
 
+pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("fuzz search")]
 API = "torch.optim.lr_scheduler.ConstantLR"
 
 
-def spec(adapter):
-    return EnvironmentSpec("torch", "torch", sys.executable, FAKES / f"{adapter}_adapter.py")
+def only_plain(family):
+    """The fake knows plain stepping only."""
+    return ("plain",)
 
 
 @pytest.fixture(autouse=True)
-def only_plain(monkeypatch):
-    """The fake knows plain stepping only."""
-    monkeypatch.setattr(examples, "situations", lambda family: ("plain",))
+def _only_plain(monkeypatch):
+    monkeypatch.setattr(examples, "situations", only_plain)
 
 
-def searched(folder, adapter="planted", number=60, seed=1, **options):
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, plain_interpreter):
+    """A search over the planted fault."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "situations", only_plain)
+        patch.setattr(sys, "executable", str(plain_interpreter))
+        return searched(tmp_path_factory.mktemp("search"), number=30)
+
+
+def searched(folder, adapter="planted", number=20, seed=1, **options):
     asked = fuzz.asked(seed, ["constant"], [API], number)
     return fuzz.run(asked, [spec(adapter)], folder, **options)
 
 
-def test_a_planted_fault_is_found_and_made_small(tmp_path):
-    result = searched(tmp_path)
+def test_a_planted_fault_is_found_and_made_small(result):
     # Once with a factor, and once with a factor of 0, which may be another fault.
     assert [k.finding.content["schedule"]["total_iters"] for k in result.kept] == [3, 3]
     for kept in result.kept:
@@ -52,8 +61,8 @@ def test_a_planted_fault_is_found_and_made_small(tmp_path):
     assert result.fails
 
 
-def test_what_is_written_passes_the_check_and_runs_as_a_known_divergence(tmp_path):
-    kept = searched(tmp_path).kept[0]
+def test_what_is_written_passes_the_check_and_runs_as_a_known_divergence(result):
+    kept = result.kept[0]
     assert kept.covered
     loaded, problems = check([kept.path])
     assert [*problems, *inconsistencies(loaded, loaded.known_divergences)] == []
@@ -73,22 +82,21 @@ def test_the_same_seed_gives_the_same_search(tmp_path):
             (f["origin"], f["reasons"], f["times"]) for f in written["new"]
         ]
 
-    searched(tmp_path / "a")
-    searched(tmp_path / "b")
-    searched(tmp_path / "c", seed=2)
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        searched(tmp_path / folder, seed=seed, number=15)
     assert told(tmp_path / "a") == told(tmp_path / "b") != told(tmp_path / "c")
+    assert told(tmp_path / "a")[1]
 
 
-def test_every_example_is_counted(tmp_path):
-    result = searched(tmp_path, number=33)
+def test_every_example_is_counted(result):
     (tally,) = result.tallies.values()
-    assert tally.examples == 33
-    assert tally.trials == tally.verdicts[Verdict.CONFORMS] + tally.new == 33
+    assert tally.examples == 30
+    assert tally.trials == tally.verdicts[Verdict.CONFORMS] + tally.new == 30
 
 
 def test_a_framework_that_hangs_does_not_keep_the_search_beyond_its_time(tmp_path):
     began = time.monotonic()
-    result = searched(tmp_path, "stuck", seconds=2.0)
+    result = searched(tmp_path, "stuck", seconds=1.0)
     assert time.monotonic() - began < 10
     assert result.end is End.TIME
     assert json.loads((tmp_path / "fuzz.json").read_text())["end"] == "the time was up"
@@ -108,11 +116,11 @@ def test_an_interruption_loses_nothing_that_was_found(tmp_path):
 
 
 def test_what_was_found_when_the_time_is_up_is_written_as_it_was_found(tmp_path, monkeypatch):
-    def never_ends(*_):
-        time.sleep(60)
+    def rings(*_):
+        signal.raise_signal(signal.SIGALRM)
 
-    monkeypatch.setattr("harness.fuzz.search.smallest", never_ends)
-    result = searched(tmp_path, seconds=3.0)
+    monkeypatch.setattr("harness.fuzz.search.smallest", rings)
+    result = searched(tmp_path, seconds=60.0)
     (kept,) = result.kept
     assert result.end is End.TIME
     assert kept.covered is None
