@@ -16,7 +16,10 @@ from harness.suite import run
 from harness.verdict import Verdict
 from harness.workers import Workers
 
-HERE = f"{{name: here, framework: torch, interpreter: {sys.executable}}}"
+
+def here():
+    """Torch beside the suite, by another name."""
+    return f"{{name: here, framework: torch, interpreter: {sys.executable}}}"
 
 
 def written(tmp_path, *environments):
@@ -112,7 +115,7 @@ def test_an_unknown_key_is_guessed_and_the_manual_is_that_of_environments(tmp_pa
 
 
 def test_two_of_one_name(tmp_path):
-    problem = problem_of(tmp_path, HERE, HERE)
+    problem = problem_of(tmp_path, here(), here())
     assert (problem.line, problem.what) == (4, "'here' is taken by line 3")
 
 
@@ -128,13 +131,13 @@ def test_a_path_is_told_from_the_files_own_folder_and_links_are_kept(tmp_path):
 
 
 def test_by_default_there_are_the_suites_own(tmp_path):
-    declared = load_environments(written(tmp_path, HERE))
+    declared = load_environments(written(tmp_path, here()))
     assert [spec.name for spec in select([], declared)] == ["torch", "mindspore"]
 
 
 def test_names_and_globs_select_in_their_order(tmp_path):
     other = f"{{name: other, framework: mindspore, interpreter: {sys.executable}}}"
-    declared = load_environments(written(tmp_path, HERE, other))
+    declared = load_environments(written(tmp_path, here(), other))
     assert [spec.name for spec in select(["o*", "here", "other"], declared)] == ["other", "here"]
     everything = ["torch", "mindspore", "here", "other"]
     assert [spec.name for spec in select(["*"], declared)] == everything
@@ -143,8 +146,9 @@ def test_names_and_globs_select_in_their_order(tmp_path):
 
 
 @pytest.mark.frameworks
+@pytest.mark.usefixtures("quick_python")
 def test_the_same_interpreter_by_another_name_is_judged_beside_the_suites_own(tmp_path):
-    declared = load_environments(written(tmp_path, HERE))
+    declared = load_environments(written(tmp_path, here()))
     loaded = load([CASES / "exponential" / "mapping_page.yaml"])
     with Workers(select(["torch", "here"], declared)) as workers:
         done = run(loaded, workers)
@@ -163,6 +167,7 @@ def test_the_same_interpreter_by_another_name_is_judged_beside_the_suites_own(tm
 
 
 @pytest.mark.frameworks
+@pytest.mark.usefixtures("quick_python")
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
@@ -175,13 +180,15 @@ def test_the_same_interpreter_by_another_name_is_judged_beside_the_suites_own(tm
             "nowhere/python is not there; remedy: mend ",
         ),
         (
-            f"{{name: a, framework: torch, interpreter: {sys.executable}, packages: [torch==0.1]}}",
+            "{name: a, framework: torch, interpreter: HERE, packages: [torch==0.1]}",
             "and has to have torch==0.1",
         ),
     ],
 )
 def test_what_is_not_as_declared_is_unavailable_and_costs_no_other(tmp_path, environment, reason):
-    declared = load_environments(written(tmp_path, HERE, environment))
+    declared = load_environments(
+        written(tmp_path, here(), environment.replace("HERE", sys.executable))
+    )
     loaded = load([CASES / "exponential" / "mapping_page.yaml"])
     with Workers(select(["here", "a"], declared)) as workers:
         done = run(loaded, workers)

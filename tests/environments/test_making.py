@@ -15,9 +15,34 @@ from harness.errors import EnvironmentUnmakable
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@pytest.fixture
-def wheels(tmp_path, monkeypatch):
+STAND_IN = """\
+#!/bin/sh
+# An interpreter with a venv and a pip of its own, which take no time and know torch 0.0.1 alone.
+here=$(dirname "$0")
+case "$*" in
+"-m venv "*)
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && exit ;;
+"-m pip install "*)
+    for wanted; do :; done
+    if ! grep -qx torch==0.0.1 "$wanted"; then
+        echo "WARNING: not of interest" >&2
+        echo "ERROR: No matching distribution found for $(cat "$wanted")" >&2
+        exit 1
+    fi
+    echo "__version__ = '0.0.1'" > "$here/torch.py" && exit ;;
+esac
+PYTHONPATH=$here exec {python} "$@"
+"""
+
+
+@pytest.fixture(params=["a stand-in", pytest.param("venv and pip", marks=pytest.mark.slow)])
+def wheels(request, tmp_path, monkeypatch):
     """A folder with a tiny torch 0.0.1, which is all that pip looks into."""
+    if request.param == "a stand-in":
+        python = tmp_path / "python"
+        python.write_text(STAND_IN.format(python=sys.executable))
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
     folder = tmp_path / "wheels"
     folder.mkdir()
     files = {
@@ -52,6 +77,7 @@ def test_it_is_made_once_and_anew_when_its_packages_change(tmp_path, wheels):
     assert done.stdout == "0.0.1\n"
     assert not make(tiny).made
     assert make(tiny, anew=True).made
+    assert make(declared(tmp_path, packages="[torch==0.0.1, 'torch==0.0.1']")).made
     assert remove(tiny)
     assert not remove(tiny)
 
@@ -61,6 +87,7 @@ def test_packages_that_are_not_there_leave_nothing_behind(tmp_path, wheels):
     with pytest.raises(EnvironmentUnmakable, match=r"torch==0\.0\.2") as caught:
         make(tiny)
     assert not caught.value.missing
+    assert "WARNING" not in str(caught.value)
     assert not tiny.folder.exists()
 
 
