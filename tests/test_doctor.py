@@ -35,13 +35,15 @@ def test_mindspore_with_numpy_2_is_the_known_bad_combination(framework, version,
         ("broken", False, "the driver is too old"),
     ],
 )
-def test_doctor_says_what_is_wrong_and_what_to_do(adapter, usable, telling, monkeypatch, capsys):
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    adapter, usable, telling, plain_python, monkeypatch, capsys
+):
     monkeypatch.setattr(doctor, "default_environments", lambda: [spec(adapter)])
     assert doctor.examine(Console()) is usable
     assert telling in capsys.readouterr().out
 
 
-def test_doctor_names_the_trouble_and_its_remedy(monkeypatch, capsys):
+def test_doctor_names_the_trouble_and_its_remedy(plain_python, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "default_environments", lambda: [spec()])
     always = doctor.BadCombination("torch", ">=0", "numpy", ">=0", "nothing works", "use another")
     monkeypatch.setattr(doctor, "BAD_COMBINATIONS", (always,))

@@ -15,7 +15,7 @@ API = "torch.optim.lr_scheduler.ExponentialLR"
 
 
 @pytest.fixture
-def explain(tmp_path, monkeypatch):
+def explain(tmp_path, plain_python, monkeypatch):
     monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
 
     def run(*arguments, behaviour="exact", steps=4):
@@ -156,6 +156,7 @@ def again(tmp_path):
 
 
 @pytest.mark.frameworks
+@pytest.mark.usefixtures("quick_python")
 @pytest.mark.parametrize(
     "named", [("--target", "torch-again/cpu/eager"), ("--environment", "torch-a*")]
 )

@@ -19,6 +19,7 @@ from harness.report.json_file import SCHEMA_FILE
 from harness.report.model import Gathering, from_run
 from harness.workers import Workers
 
+pytestmark = pytest.mark.usefixtures("plain_python")
 DUE = {
     "exact": "conforms",
     "one step late": "diverges",
@@ -34,9 +35,10 @@ DUE = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    loaded = Loaded(tuple(cases(*DUE)), ())
-    with Workers([spec(), spec("missing", "elsewhere")], time_limit=2.0) as workers:
+def folder(tmp_path_factory, plain_interpreter):
+    loaded, python = Loaded(tuple(cases(*DUE)), ()), str(plain_interpreter)
+    specs = [spec(python=python), spec("missing", "elsewhere", python)]
+    with Workers(specs, time_limit=1.0) as workers:
         run = suite.run(loaded, workers)
     folder = tmp_path_factory.mktemp("report")
     write(from_run(run), folder)

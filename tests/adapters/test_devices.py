@@ -9,7 +9,7 @@ import pytest
 
 from harness.adapters import ADAPTERS
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("quick_python")]
 
 
 def run(framework: str, script: str) -> str:

@@ -6,15 +6,15 @@ import re
 
 import pytest
 from helpers.making import record
+from helpers.suite import suite
 
 from harness import documents
-from harness.load import Loaded, load
-from harness.project import CASES
+from harness.load import Loaded
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def loaded():
-    return load([CASES])
+    return suite()
 
 
 @pytest.mark.parametrize("name", documents.DOCUMENTS)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from helpers.making import TORCH_EXPONENTIAL, judged, raised, record, schedule_case, seen, trial
+from helpers.suite import suite
 
 from harness.fuzz.known import MEETINGS, Known
 from harness.judge import Judge
-from harness.load import load
 from harness.plan import plan
-from harness.project import CASES, own_records
+from harness.project import own_records
 from harness.suite import judgements
 
 RECORDS = {record.name: record for record in own_records()}
@@ -24,7 +24,7 @@ def test_every_meeting_is_with_a_record_that_there_is():
 def shown(framework_workers):
     """The judgements, without the records, on the cases that the records name."""
     names = {name for record in MEETINGS for name in RECORDS[record].cases}
-    cases = [case for case in load([CASES]).cases if case.name in names]
+    cases = [case for case in suite().cases if case.name in names]
     environments = framework_workers.environments()
     trials = [t for t in plan(cases, environments) if t.skip is None]
     versions = {e.name: e.version for e in environments}

@@ -22,7 +22,7 @@ from helpers.making import (
     skipped,
     trial,
 )
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from harness.gate import baseline_of, compare
 from harness.gate.comparison import at_most, drift
@@ -229,7 +229,6 @@ def test_a_drift_without_a_bound_is_beyond_any():
 steps_away = st.lists(st.integers(-3, 3), min_size=4, max_size=4)
 
 
-@settings(max_examples=50, deadline=None)
 @given(steps_away, steps_away)
 def test_no_value_moved_further_than_is_said(before, now):
     rates = [

@@ -27,7 +27,7 @@ cases:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def elsewhere(tmp_path, plain_python, monkeypatch):
     """A folder with cases of its own, that the suite takes for its own."""
     (tmp_path / "cases").mkdir()
     (tmp_path / "cases" / "halves.yaml").write_text(CASES)

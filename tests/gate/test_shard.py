@@ -9,13 +9,13 @@ from collections import Counter
 import pytest
 from helpers.gating import conform, folder, judgement, report
 from helpers.making import schedule_case, surface_case
+from helpers.suite import suite
 
 from harness import durations
 from harness.durations import Durations
 from harness.errors import DurationsUnusable, NothingSelected
-from harness.load import load
 from harness.plan import Selection
-from harness.project import CASES, ROOT
+from harness.project import ROOT
 
 KEPT = ROOT / "reports" / durations.NAME
 
@@ -57,7 +57,7 @@ def test_the_order_in_which_files_were_read_makes_no_difference():
 
 
 def test_the_suites_own_cases_and_each_family_of_them_are_shared_out_evenly():
-    cases = load([CASES]).cases
+    cases = suite().cases
     parts = shares(cases, 4)
     assert sorted(name for part in parts for name in names(part)) == sorted(names(cases))
     sizes = [len(part) for part in parts]
@@ -70,7 +70,7 @@ def test_the_suites_own_cases_and_each_family_of_them_are_shared_out_evenly():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 100])
 def test_by_their_recorded_durations_every_case_is_in_one_of_any_number_of_shards(count):
-    cases, kept = load([CASES]).cases, durations.read(KEPT)
+    cases, kept = suite().cases, durations.read(KEPT)
     parts = shares(cases, count, kept)
     assert sorted(name for part in parts for name in names(part)) == sorted(names(cases))
     assert all(parts)
@@ -78,7 +78,7 @@ def test_by_their_recorded_durations_every_case_is_in_one_of_any_number_of_shard
 
 @pytest.mark.parametrize("count", [2, 3, 4, 8])
 def test_by_their_recorded_durations_shards_take_as_long(count):
-    cases, kept = load([CASES]).cases, durations.read(KEPT)
+    cases, kept = suite().cases, durations.read(KEPT)
     by_durations = spread(shares(cases, count, kept), kept.cost)
     assert by_durations < 0.05
     assert spread(shares(cases, count), kept.cost) > by_durations

@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from helpers.command import REAL
 
 from harness.cli import main
 
@@ -19,13 +19,26 @@ ROOT = Path(__file__).parent.parent.parent
 OURS = ROOT / ".github" / "workflows" / "conform.yml"
 EXAMPLE = ROOT / "examples" / "ci" / "conform.yml"
 
-# The suite as it is, but for the environment: the tests' own instead of the frameworks here.
+# The suite as it is, but for its cases, which are those of the checkout, and for the environment:
+# the tests' own instead of the frameworks here.
 FAKE = """\
 import sys
 sys.path.insert(0, {tests!r})
+from importlib import import_module
+from pathlib import Path
 import harness.workers
 from helpers.fake_workers import spec
+from harness.cli import main
 harness.workers.default_environments = lambda: [spec()]
+cases = Path("cases").resolve()
+for module in ("harness.project", "harness.cli.common", "harness.cli.run"):
+    vars(import_module(module)).update(CASES=cases, RECORDS=cases / "known_divergences")
+main()
+"""
+# Only what it starts is a quick interpreter: the suite itself is the one that is installed there.
+INSTALLED = """\
+import sys
+sys.executable = {python!r}
 from harness.cli import main
 main()
 """
@@ -103,7 +116,7 @@ def test_the_targets_of_make_that_are_used_are_there():
         for word in call.split()
     }
     makefile = (ROOT / "Makefile").read_text()
-    assert made == {".venv/.ready", "lint", "types", "check-cases", "test"}
+    assert made == {".venv/.ready", "lint", "types", "check-cases", "test-all"}
     for target in made - {".venv/.ready"}:
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
 
@@ -111,11 +124,11 @@ def test_the_targets_of_make_that_are_used_are_there():
 class Place:
     """A checkout on a runner: its files, and a shell in it."""
 
-    def __init__(self, folder, binaries, conform):
+    def __init__(self, folder, binaries, python, conform):
         self.folder, self.binaries = folder, folder / binaries
         self.binaries.mkdir(parents=True)
         script = self.binaries / "conform"
-        script.write_text(f"#!{sys.executable}\n{conform}")
+        script.write_text(f"#!{python}\n{conform}")
         script.chmod(0o755)
         (folder / "cases").mkdir()
 
@@ -144,12 +157,11 @@ class Place:
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, plain_python):
     """The suite's own repository with five cases in it, and no framework but the tests' own."""
-    place = Place(tmp_path, ".venv/bin", FAKE.format(tests=str(ROOT / "tests")))
-    shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("*.pyc"))
+    place = Place(tmp_path, ".venv/bin", plain_python, FAKE.format(tests=str(ROOT / "tests")))
     (tmp_path / "cases" / "halves.yaml").write_text(CASES)
-    environment = {"PYTHONPATH": str(tmp_path), "GITHUB_ACTIONS": "", "MODES": ""}
+    environment = {"GITHUB_ACTIONS": "", "MODES": ""}
     code, text = place.run("conform run && conform baseline update", **environment)
     assert code == 0, text
     assert "5 trials of 5 cases" in text
@@ -162,14 +174,14 @@ def carried_out(place, mode=""):
     for shard in (1, 2, 3, 4):
         (step,) = [s for s in steps(jobs(OURS)["run"]) if "--shard" in s["run"]]
         script = step["run"].replace("${{ matrix.shard }}", str(shard))
-        code, text = place.run(script, PYTHONPATH=str(place.folder), MODES=mode)
+        code, text = place.run(script, MODES=mode)
         codes[f"part {shard}"] = code
         texts.append(text)
         part = place.folder / "reports" / "parts" / f"part-{shard}"
         shutil.copytree(place.folder / "reports" / "latest", part)
     for step in steps(jobs(OURS)["gate"]):
         if "install" not in step["name"].lower():
-            code, text = place.run(step["run"], PYTHONPATH=str(place.folder))
+            code, text = place.run(step["run"])
             codes[step["name"]] = code
             texts.append(text)
     return codes, "".join(texts)
@@ -198,10 +210,11 @@ def test_our_workflow_stops_a_regression_and_says_where_it_is(checkout):
 
 
 @pytest.mark.frameworks
-def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_path):
+def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_path, quick_python):
     site = tmp_path / "site"
     shutil.copytree(ROOT / "harness", site / "harness", ignore=shutil.ignore_patterns("*.pyc"))
-    place = Place(tmp_path / "theirs", "bin", "from harness.cli import main; main()")
+    conform = INSTALLED.format(python=str(quick_python))
+    place = Place(tmp_path / "theirs", "bin", REAL, conform)
     shutil.copytree(EXAMPLE.parent / "cases", place.folder / "cases", dirs_exist_ok=True)
     env = {"PYTHONPATH": str(site)}
     (once,) = re.findall(r"(conform run .* && conform baseline update)", EXAMPLE.read_text())
@@ -216,7 +229,7 @@ def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_pa
 
     ours = place.folder / "cases" / "warm_up.yaml"
     ours.write_text(ours.read_text().replace("name: ours/decay", "name: ours/other"))
-    code, text = place.run("conform run cases", **env)
+    code, text = place.run("conform run cases --changed", **env)
     assert code == 0, text
     code, text = place.run("conform gate", **env)
     assert code == 1, text

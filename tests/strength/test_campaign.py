@@ -10,11 +10,11 @@ from threading import Event
 
 import pytest
 from click.testing import CliRunner
+from helpers.suite import suite
 
 from harness.cli import main
 from harness.judge import Judge
-from harness.load import Loaded, load
-from harness.project import CASES
+from harness.load import Loaded
 from harness.strength import campaign as strengths, measure
 from harness.strength.campaign import Campaign, Progress, carry_out, plan_campaign, source_of
 from harness.strength.equivalence import Equivalents, Proof
@@ -30,7 +30,7 @@ CELLS = "mindspore.nn.learning_rate_schedule"
 
 def only(keyword: str, *families: str) -> Loaded:
     """Some cases of the suite, with its records."""
-    loaded = load([CASES])
+    loaded = suite()
     cases = tuple(
         case
         for case in loaded.cases
