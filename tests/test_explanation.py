@@ -16,6 +16,7 @@ API = "torch.optim.lr_scheduler.ExponentialLR"
 
 @pytest.fixture
 def explain(tmp_path, plain_python, monkeypatch):
+    monkeypatch.setattr("harness.project.RECORDS", tmp_path / "none")
     monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
 
     def run(*arguments, behaviour="exact", steps=4):

@@ -59,11 +59,13 @@ def test_a_framework_that_is_installed_and_removed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     before = noticed(tmp_path)
     assert before.environments["made_up"]["files of made_up"] == "absent"
-    about = tmp_path / "site" / "made_up-1.0.dist-info"
-    about.mkdir(parents=True)
-    written(about, "Metadata-Version: 2.1\nName: made_up\nVersion: 1.0\n", "METADATA")
+    for name, more in (("made_up", "Requires-Dist: its-part (>=1)\n"), ("its_part", "")):
+        about = tmp_path / "site" / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{more}"
+        written(about, text, "METADATA")
     now = noticed(tmp_path).environments["made_up"]
-    assert now["version of made_up"] == "1.0"
+    assert now["version of made_up"] == now["version of its-part"] == "1.0"
     assert "version of made_up" not in before.environments["made_up"]
 
 

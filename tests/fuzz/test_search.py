@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_search(tmp_path):
         ]
 
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
-        searched(tmp_path / folder, seed=seed, number=15)
+        searched(tmp_path / folder, seed=seed, number=10)
     assert told(tmp_path / "a") == told(tmp_path / "b") != told(tmp_path / "c")
     assert told(tmp_path / "a")[1]
 
@@ -131,7 +131,7 @@ def test_a_finding_is_added_to_the_records_when_that_is_asked_for(tmp_path, monk
     records = tmp_path / "records"
     records.mkdir()
     monkeypatch.setattr("harness.fuzz.running.RECORDS", records)
-    kept = searched(tmp_path / "report", add=True).kept[0]
+    kept = searched(tmp_path / "report", add=True, number=10).kept[0]
     assert kept.path.parent == records
     assert (tmp_path / "report" / kept.path.name).read_text() == kept.path.read_text()
 

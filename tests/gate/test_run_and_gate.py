@@ -35,6 +35,7 @@ def elsewhere(tmp_path, plain_python, monkeypatch):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     for module in ("common", "run"):
         monkeypatch.setattr(f"harness.cli.{module}.CASES", tmp_path / "cases")
+    monkeypatch.setattr("harness.project.RECORDS", tmp_path / "none")
     monkeypatch.setattr("harness.workers.default_environments", lambda: [spec()])
 
 

@@ -80,10 +80,13 @@ class Desk:
         patch.syspath_prepend(str(self.folder / "site"))
         for module in ("common", "run"):
             patch.setattr(f"harness.cli.{module}.CASES", self.folder / "cases")
-        patch.setattr("harness.cli.run.RECORDS", self.folder / "cases" / "known_divergences")
+        for module in ("project", "cli.run"):
+            patch.setattr(f"harness.{module}.RECORDS", self.folder / "cases" / "known_divergences")
         patch.setattr("harness.workers.default_environments", self.specs)
         own = partial(surroundings.look, suite=self.folder / "suite")
         patch.setattr(surroundings, "look", own)
+        # Nor are the versions looked up of all that the installed torch requires.
+        patch.setattr(surroundings, "_names", lambda framework, _: [framework])
 
     def write(self, *cases: str, records: str = "", name: str = "a.yaml") -> None:
         """Write a file of cases and records, in place of the one of that name."""

@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def serve(address: str, modules: Iterable[str]) -> None:
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    draw_a_page()
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
@@ -146,6 +148,15 @@ def serve(address: str, modules: Iterable[str]) -> None:
     finally:
         for pid in callers:
             kill(pid, signal.SIGKILL)
+
+
+def draw_a_page() -> None:
+    """Draw the page of an empty report: its templates are compiled from then on."""
+    from harness.plan import Selection
+    from harness.report import model, page
+    from harness.suite import Run
+
+    page.render(model.from_run(Run(datetime.now(UTC), 0.0, (), Selection(), (), (), False)))
 
 
 def received(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
