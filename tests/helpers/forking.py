@@ -174,7 +174,7 @@ def received(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def reap(callers: dict[int, socket.socket]) -> None:
     """Tell each caller how its process ended."""
-    while callers:
+    while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
