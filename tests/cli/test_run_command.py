@@ -86,17 +86,17 @@ def test_with_one_framework_the_suite_runs_and_says_what_it_could_not(gone, here
 
 @quick
 def test_killing_the_mindspore_worker_in_mid_run_costs_one_trial(tmp_path):
-    cases = "".join(HALVING.replace("halves", f"halves {number}") for number in range(40))
+    cases = "".join(HALVING.replace("halves", f"halves {number}") for number in range(160))
     path = written(tmp_path, f"format: 1\ncases:\n{cases}")
     folder = tmp_path / "workers"
     folder.mkdir()
     with _running(path, tmp_path / "out", TMPDIR=str(folder)) as process:
-        _wait_for(process, "100 of 240 trials")  # 80 of them are torch's
+        _wait_for(process, "400 of 960 trials")  # 320 of them are torch's
         os.kill(_first_worker(folder, "mindspore"), signal.SIGKILL)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 1, out + err
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["counts"] == {"conforms": 239, "crashed": 1}
+    assert report["counts"] == {"conforms": 959, "crashed": 1}
     (crashed,) = (t for t in report["trials"] if t["verdict"] == "crashed")
     assert "signal 9 (SIGKILL)" in crashed["reasons"][0]
 
