@@ -19,7 +19,7 @@ from harness.report.json_file import SCHEMA_FILE
 from harness.report.model import Gathering, from_run
 from harness.workers import Workers
 
-pytestmark = pytest.mark.usefixtures("plain_python")
+pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("suite")]
 DUE = {
     "exact": "conforms",
     "one step late": "diverges",

@@ -23,6 +23,7 @@ from harness.load import load
 from harness.project import CASES
 from harness.report import FILES
 
+pytestmark = pytest.mark.xdist_group("changed")
 LOOK = surroundings.look
 """That of the harness itself."""
 RECORD = """\

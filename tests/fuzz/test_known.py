@@ -12,6 +12,7 @@ from harness.plan import plan
 from harness.project import own_records
 from harness.suite import judgements
 
+pytestmark = pytest.mark.xdist_group("fuzz known")
 RECORDS = {record.name: record for record in own_records()}
 EVERYWHERE = {"torch": "2.13.0", "mindspore": "2.10.0"}
 

@@ -21,7 +21,7 @@ from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, connection, pool
 
-pytestmark = pytest.mark.usefixtures("plain_python")
+pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("workers")]
 
 
 def judged(
