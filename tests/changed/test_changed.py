@@ -151,8 +151,8 @@ def test_what_failed_is_run_again_every_time_and_fails_as_a_whole_run_does(desk)
 def test_what_took_longer_than_the_time_limit_now_is_run_again(desk):
     desk.write(case("a"), case("b", "slow"), case("c"))
     desk.run()
-    # It takes 0.6 s: with what a trial is given on top, it may be in time or not.
-    said = desk.run("--changed", "--time-limit", "0.5", code=None)
+    # It takes 0.4 s: with what a trial is given on top, it may be in time or not.
+    said = desk.run("--changed", "--time-limit", "0.35", code=None)
     assert "2 trials: it took longer than the time limit" in said
 
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("plain_python")
 ROOT = Path(__file__).parents[2]
 API = "torch.optim.lr_scheduler.ExponentialLR"
 
+SMALL = "cases/exponential/steps.yaml"
 GOOD = "format: 1\ncases:\n" + HALVING
 
 
@@ -83,8 +84,8 @@ def test_schema_prints_what_is_kept():
     ("arguments", "telling"),
     [
         (["run", "nowhere"], "no such file or folder"),
-        (["run", "--implementation", "torch.ExponentialLr"], "no implementation fits"),
-        (["run", "--family", "exponentiel"], "did you mean 'exponential'?"),
+        (["run", SMALL, "--implementation", "torch.ExponentialLr"], "no implementation fits"),
+        (["run", SMALL, "--family", "exponentiel"], "did you mean 'exponential'?"),
         (["run", "--report", "pyproject.toml"], "pyproject.toml"),
         (["explain", "steps/every-updat"], "did you mean 'steps/every-update'?"),
         (["run", "--time-limit", "0"], "0"),

@@ -94,8 +94,8 @@ def test_a_hang_on_another_machine_is_ended_there(server, monkeypatch):
 
 
 def test_the_network_has_its_own_time_beside_the_trial_s(server):
-    # A trial of 0.6 s and a limit of 0.5: what is more could as well be the network's.
-    done, _ = judged(box(server), "slow", time_limit=0.5)
+    # A trial of 0.4 s and a limit of 0.3: what is more could as well be the network's.
+    done, _ = judged(box(server), "slow", time_limit=0.3)
     assert done[0].verdict is Verdict.CONFORMS
 
 
@@ -335,7 +335,7 @@ def test_a_worker_that_hears_nothing_for_a_whole_lease_ends_itself(server, there
     # and one that hears something goes on
     monkeypatch.setattr("harness.workers.pool.HEARTBEAT", 0.2)
     with Workers([box(server)], 30.0, 30.0) as workers:
-        trials = plan(cases(*["slow"] * 4), workers.environments())
+        trials = plan(cases(*["slow"] * 5), workers.environments())
         assert not any(isinstance(o, Lost) for _, o in workers.run(trials))
 
 

@@ -97,7 +97,7 @@ def test_a_hang_costs_its_own_trial_and_no_other():
 
 
 def test_time_spent_in_the_queue_does_not_count_against_a_trial():
-    assert verdicts(*["slow"] * 4, time_limit=1.6) == [Verdict.CONFORMS] * 4
+    assert verdicts(*["slow"] * 4, time_limit=1.1) == [Verdict.CONFORMS] * 4
 
 
 def test_the_last_words_of_a_crashed_trial_are_kept():

@@ -39,7 +39,7 @@ def run(request, report):
     elif behaviour == "hangs":
         time.sleep(3600)
     elif behaviour == "slow":
-        time.sleep(0.6)
+        time.sleep(0.4)
     elif behaviour == "killed":
         print("last words", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
