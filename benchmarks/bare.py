@@ -21,8 +21,6 @@ def main() -> None:
     adapters = {"torch": torch_adapter, "mindspore": mindspore_adapter}
     for framework, request in json.loads(Path(sys.argv[1]).read_text()):
         request["one_by_one"] = True
-        # JSON has no numbers for keys.
-        request["changes"] = {int(step): rate for step, rate in request["changes"].items()}
         try:
             adapters[framework].run(request, lambda name, rates: None)
         except Exception as error:

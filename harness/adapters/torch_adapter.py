@@ -90,7 +90,7 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     reported: list[list[Any]] = [[] for _ in request["groups"]]
     applied: list[list[float]] = [[] for _ in request["groups"]]
     wanted = set(request["steps"])
-    changes = request["changes"]
+    changes = dict(request["changes"])
     every = request["one_by_one"] or request["optimizer"] != "SGD"
     try:
         training.begin({})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import inspect
+import json
 import os
 import re
 import shutil
@@ -54,8 +55,8 @@ def serve(channel: Any) -> None:
     # MindSpore collects garbage before it compiles a graph. What was imported is none, and takes
     # 0.1 s to look through each time.
     gc.freeze()
-    for request in channel:
-        channel.send(answer(adapter, request, output))
+    for request in channel:  # as JSON, since execnet takes dicts apart in Python
+        channel.send(answer(adapter, json.loads(request), output))
     shutil.rmtree(folder, ignore_errors=True)  # the harness is gone, and perhaps the supervisor
 
 

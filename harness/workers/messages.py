@@ -46,7 +46,7 @@ def request(trial: Trial) -> dict[str, Any]:
         "told": list(training.told),
         "step_replaced": training.step_replaced,
         "reading": training.reading,
-        "changes": training.changes,
+        "changes": list(training.changes.items()),
         "resume": training.resume
         and {
             "at": training.resume.at,

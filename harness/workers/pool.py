@@ -9,6 +9,7 @@ the one that it is busy with: that one is lost when the worker dies or takes too
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import threading
@@ -213,7 +214,7 @@ class Workers:
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.next()
             try:
-                worker.channel.send({**request(trial), **self._more})
+                worker.channel.send(json.dumps({**request(trial), **self._more}))
             except OSError:
                 return  # it is dead: the end of its channel is on its way
             if not worker.sent:
