@@ -34,7 +34,7 @@ test-quick: $(READY) ## those that start no framework
 	CONFORM_DRAWS=quick $(PYTEST) -m "not slow and not frameworks"
 
 test-all: $(READY) ## all of them: ssh, killed workers, a browser, every finding's script, all draws
-	CONFORM_DRAWS=all $(PYTEST)
+	CONFORM_DRAWS=$${CONFORM_DRAWS:-all} $(PYTEST)
 
 lint: $(READY) ## ruff, checks and format
 	$(BIN)/ruff check .

@@ -9,7 +9,8 @@ plants in the frameworks choose them. The tests are collected once; one run of t
 goes through which line. For each mutant a forked process plants it and runs the tests that go
 through its line, those that start no framework first, until one fails.
 
-Prints what `make test-quick` and `make test` kill, and each survivor. Those listed in
+Prints what `make test-quick` and `make test` kill, and each survivor. One that makes tests hang is
+told apart, and killed by `make test`. Those listed in
 `benchmarks/equivalent.yaml` change nothing that anybody could see, and are not counted.
 """
 
@@ -44,7 +45,7 @@ MODULES = [
 ]
 SIDE_BY_SIDE = 2
 LIMIT = 120.0
-"""Seconds after which a mutant counts as killed: it made a test hang."""
+"""Seconds after which a mutant hangs."""
 
 
 def chosen(count: int, seed: int, only: str) -> list[Fault]:
@@ -170,12 +171,14 @@ class Campaign:
 
     def _note(self, mutant: Fault, status: int, seconds: float) -> None:
         code = os.waitstatus_to_exitcode(status)
-        fate = {0: "survives", 2: "killed by test"}.get(code, "killed by test-quick")
+        fates = {0: "survives", 2: "killed by test", -signal.SIGALRM: "hangs"}
+        fate = fates.get(code, "killed by test-quick")
         self.results[fate].append(mutant)
         print(f"{fate:20} {seconds:5.1f} s  {name_of(mutant)}", file=self.out, flush=True)
 
     def _sum_up(self) -> None:
-        quick, slower = (len(self.results[f"killed by {w}"]) for w in ("test-quick", "test"))
+        quick = len(self.results["killed by test-quick"])
+        slower = len(self.results["killed by test"]) + len(self.results["hangs"])
         count = len(self.mutants)
         print(f"\n{count} mutants that are not proven equivalent", file=self.out)
         print(f"make test-quick kills {quick} ({quick / count:.1%})", file=self.out)

@@ -15,7 +15,7 @@ from hypothesis import settings
 from harness.workers import Workers, default_environments
 
 # How many examples are drawn where a test does not say; `make` names the profile.
-for name, examples in {"quick": 20, "test": 50, "all": 300}.items():
+for name, examples in {"quick": 20, "test": 50, "all": 100, "nightly": 1_000}.items():
     settings.register_profile(name, max_examples=examples, derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("CONFORM_DRAWS", "test"))
 

@@ -35,7 +35,7 @@ from harness.verdict import Verdict
 
 pytestmark = pytest.mark.xdist_group("sensitivity")
 
-DRAWS = draws(2_000)
+DRAWS = draws(667)
 JUDGE = Judge(explains=False)
 
 

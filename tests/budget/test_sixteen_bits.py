@@ -41,7 +41,7 @@ def test_no_correct_implementation_leaves_the_budget_in_16_bits(mapping, precisi
     monkeypatch.setitem(IMPLEMENTATIONS, mapping.api, replace(own, precision=precision))
 
     @settings(
-        max_examples=draws(60),
+        max_examples=draws(20),
         suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
     )
     @given(situations(mapping, 30))
@@ -52,7 +52,7 @@ def test_no_correct_implementation_leaves_the_budget_in_16_bits(mapping, precisi
         assert_within(situation)
 
     attempt()
-    assert tried >= draws(60) // 4
+    assert tried >= draws(20) // 4
 
 
 def test_the_unit_roundoffs_are_those_of_11_and_8_bits():

@@ -10,7 +10,7 @@ from helpers.planting import PLANTERS, planted
 
 from harness.diagnosis import Cause
 
-TIMES = draws(200)
+TIMES = draws(67)
 
 
 def test_every_cause_is_planted():

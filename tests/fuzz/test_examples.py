@@ -22,7 +22,7 @@ from harness.plan import calls_of, implementations_of
 from harness.reference import FAMILIES
 
 pytestmark = pytest.mark.xdist_group("fuzz examples")
-NUMBERS = range(draws(120, least=10))
+NUMBERS = range(draws(40, least=10))
 
 
 @cache

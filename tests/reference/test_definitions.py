@@ -92,7 +92,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(family):
     # Ten at a time: by itself, each would cost as much to draw as to try.
-    @settings(max_examples=draws(1_000))
+    @settings(max_examples=draws(100))
     @given(st.lists(situations(family), min_size=10, max_size=10))
     def attempt(ten):
         for situation in ten:
@@ -103,7 +103,7 @@ def test_the_rates_are_within_2_ulp_of_their_definition_in_many_more_draws(famil
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_rate_set_from_outside_is_what_a_recursion_goes_on_from(family):
-    @settings(max_examples=draws(100))
+    @settings(max_examples=draws(33))
     @given(
         situations(family),
         st.dictionaries(st.integers(1, 39), decades(-3, 1), min_size=1, max_size=3),

@@ -74,14 +74,14 @@ def situations(draw):
     return schedule, step, steps_per_epoch
 
 
-@settings(max_examples=draws(1000))
+@settings(max_examples=draws(333))
 @given(situations())
 def test_the_rate_is_within_2_ulp_of_its_definition(situation):
     assert_within_2_ulp(*situation)
 
 
 @pytest.mark.slow
-@settings(max_examples=draws(1_000))
+@settings(max_examples=draws(333))
 @given(st.lists(situations(), min_size=10, max_size=10))
 def test_the_rate_is_within_2_ulp_of_its_definition_in_many_more_draws(ten):
     for situation in ten:

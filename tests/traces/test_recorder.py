@@ -208,7 +208,7 @@ while True:
 
 def test_killed_at_any_moment_it_leaves_every_update_that_was_recorded(path):
     draw = random.Random(20261124)
-    said, times = 0, draws(12, least=3)
+    said, times = 0, draws(4, least=3)
     for _ in range(times):
         command = [sys.executable, "-c", KILLED, str(RECORDER.parent), str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -15,7 +15,7 @@ from harness.catalogue import Precision
 from harness.traces.comparing import PairVerdict, compare
 from harness.traces.diagnosis import PairCause
 
-TIMES = draws(100)
+TIMES = draws(33)
 PRECISIONS = (Precision.FLOAT64, Precision.FLOAT32)
 OTHERS = pytest.param(PRECISIONS[::-1], marks=pytest.mark.slow, id="the other precision")
 

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -40,62 +39,58 @@ def folders(tmp_path, monkeypatch):
 
 
 def is_gone(pid):
-    """Whether a process has ended; one that nobody has asked for yet is but a name."""
-    try:
-        return " Z " in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return True
+    """Whether a process ends: a signal takes a moment. One not asked for yet is but a name."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            if " Z " in Path(f"/proc/{pid}/stat").read_text():
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
 
 
-class Killer(threading.Thread):
-    """Sends a signal to a worker of `workers`, drawn at random, every second or two.
+class Killer:
+    """Sends a signal to a worker of `workers`, drawn at random.
 
     Of workers that are only starting one is hit: two deaths of one at its start give it up.
     """
 
     def __init__(self, workers: Workers) -> None:
-        super().__init__(daemon=True)
         self.hits: list[tuple[str, int]] = []
         self._workers = workers
         self._random = random.Random(20260711)
-        self._over = threading.Event()
+        self._struck_at_start = False
 
-    def run(self) -> None:
-        struck_at_start = False
-        while len(self.hits) < KILLS and not self._over.wait(self._random.uniform(1, 2)):
-            there = list(self._workers._workers.values())
-            worker = self._random.choice(there) if there else None
-            if worker is None or worker.pid is None:
-                continue
-            if worker.environment is None:
-                if struck_at_start:
-                    continue
-                struck_at_start = True
-            # Stopped, it is a framework that hangs.
-            number = signal.SIGSTOP if len(self.hits) == KILLS // 2 else signal.SIGKILL
-            with suppress(ProcessLookupError):
-                os.kill(worker.pid, number)
-                self.hits.append((worker.slot, number))
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join()
+    def strike(self) -> None:
+        worker = self._random.choice(list(self._workers._workers.values()))
+        if worker.pid is None or (worker.environment is None and self._struck_at_start):
+            return
+        self._struck_at_start |= worker.environment is None
+        # Stopped, it is a framework that hangs.
+        number = signal.SIGSTOP if len(self.hits) == KILLS // 2 else signal.SIGKILL
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, number)
+            self.hits.append((worker.slot, number))
 
 
 @pytest.mark.slow
 @pytest.mark.frameworks
 def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
     specs = [replace(one, python=REAL) for one in default_environments()]
-    with Workers(specs, time_limit=15.0) as workers:
+    with Workers(specs, time_limit=10.0) as workers:
         environments = workers.environments()
         loaded = load([CASES])
         selection = Selection(families=FAMILIES)
         trials = [t for t in plan(loaded.cases, environments) if selection.wants(t)]
         judge = Judge(loaded.known_divergences, {e.name: e.version for e in environments})
-        killer = Killer(workers)
-        killer.start()
-        done = list(judgements(judge, trials, workers))
-        killer.stop()
+        killer, done = Killer(workers), []
+        for judgement in judgements(judge, trials, workers):
+            done.append(judgement)
+            # In the middle of other trials, as a worker is always sent some ahead.
+            if len(killer.hits) < KILLS and len(done) >= (1 + len(killer.hits)) * len(trials) / 8:
+                killer.strike()
     assert len(killer.hits) == KILLS
     assert sorted(j.trial.id for j in done) == sorted(trial.id for trial in trials)
     lost = [j for j in done if isinstance(j.observation, Lost)]
