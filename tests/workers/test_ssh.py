@@ -87,6 +87,7 @@ def test_a_worker_on_another_machine_answers_and_its_faults_cost_their_trials_on
     assert capfd.readouterr() == ("", "")
 
 
+@slow
 def test_a_hang_on_another_machine_is_ended_there(server, monkeypatch):
     monkeypatch.setattr("harness.workers.pool.SILENCE", 0.5)
     done, _ = judged(box(server), "exact", "hangs", "exact", time_limit=0.5)
@@ -94,6 +95,7 @@ def test_a_hang_on_another_machine_is_ended_there(server, monkeypatch):
     assert "no answer within 1 s" in done[1].reasons[0]
 
 
+@slow
 def test_the_network_has_its_own_time_beside_the_trial_s(server):
     # A trial of 0.4 s and a limit of 0.3: what is more could as well be the network's.
     done, _ = judged(box(server), "slow", time_limit=0.3)
@@ -193,6 +195,7 @@ def test_arguments_that_no_connection_can_be_made_with_are_refused(ssh, telling)
     assert (refused.value.name, refused.value.key) == ("box", "ssh")
 
 
+@slow
 def test_a_connection_that_drops_costs_the_trial_in_hand_and_is_made_anew(server):
     with Workers([box(server)]) as workers:
         trials = plan(cases("exact", "exact", "slow", "exact"), workers.environments())
@@ -227,6 +230,7 @@ def test_a_network_that_falls_silent_is_noticed(server):
     assert "not responding" in lost.reason
 
 
+@slow
 def test_a_machine_that_does_not_come_back_costs_what_was_to_run_there(server, monkeypatch):
     monkeypatch.setattr("harness.workers.pool.PAUSES", (0.0, 0.1, 0.2, 0.3))
     with Workers([box(server)]) as workers:
@@ -327,6 +331,7 @@ def test_a_worker_stuck_in_native_code_does_not_outlive_its_connection(
     end(harness)
 
 
+@slow
 def test_a_worker_that_hears_nothing_for_a_whole_lease_ends_itself(server, there, monkeypatch):
     """A network that goes away closes nothing: what is left is that nobody says anything."""
     monkeypatch.setattr("harness.workers.pool.LEASE", -28.5)

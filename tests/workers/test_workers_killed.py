@@ -100,6 +100,7 @@ def test_workers_killed_at_random_cost_no_trial_but_those_in_hand(folders):
     assert [j.trial.id for j in others if j.verdict.fails] == []
 
 
+@pytest.mark.slow
 def test_all_processes_of_an_environment_dead_at_once_cost_one_trial_each():
     with Workers([spec(processes=3)]) as workers:
         trials = plan(cases(*["slow"] * 6, *["exact"] * 250), workers.environments())
@@ -159,6 +160,7 @@ def test_trials_of_an_environment_that_was_given_up_are_lost_whenever_they_are_a
     assert workers.incidents == ["torch: while starting, the process died with exit status 5"]
 
 
+@pytest.mark.slow
 def test_a_hang_is_ended_in_time_however_busy_the_other_workers_are():
     with Workers([spec(), spec("stuck", "stuck")], time_limit=0.3) as workers:
         trials = plan(cases(*["exact"] * 600), workers.environments())
@@ -171,6 +173,7 @@ def test_a_hang_is_ended_in_time_however_busy_the_other_workers_are():
     assert order.index("stuck") < len(order) - 1
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_is_killed_leaves_the_worker_to_the_harness(folders):
     with Workers([spec(python=REAL)], time_limit=1.0) as workers:
         trials = plan(cases("exact", "hangs", "exact"), workers.environments())
