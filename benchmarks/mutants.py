@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import gc
 import os
 import random
@@ -48,7 +49,7 @@ LIMIT = 120.0
 """Seconds after which a mutant hangs."""
 
 
-def chosen(count: int, seed: int, only: str) -> list[Fault]:
+def chosen(count: int, seed: int, only: str, like: str) -> list[Fault]:
     """Mutants drawn from all that can be planted inside functions, in the order of the draw."""
     found = []
     for name in MODULES:
@@ -58,7 +59,8 @@ def chosen(count: int, seed: int, only: str) -> list[Fault]:
             found += [f for f in faults(module, path.read_text("utf-8")) if f.function]
     random.Random(seed).shuffle(found)
     proven = {item["mutant"] for item in yaml.safe_load(EQUIVALENT.read_text("utf-8")) or []}
-    return [fault for fault in found[:count] if name_of(fault) not in proven]
+    found = [fault for fault in found[:count] if name_of(fault) not in proven]
+    return [fault for fault in found if like in name_of(fault)]
 
 
 def name_of(fault: Fault) -> str:
@@ -118,6 +120,7 @@ class Campaign:
     def _trace(self, items: list[pytest.Item]) -> None:
         """Run every test once, and keep which lines it goes through; a failure ends all."""
         for number, item in enumerate(items):
+            forget(MODULES)  # what was worked out once goes through no line any more
             tracer, began = Tracer(), time.perf_counter()
             sys.settrace(tracer.enter)
             threading.settrace(tracer.enter)
@@ -208,6 +211,16 @@ def plant(mutant: Fault) -> None:
     for function in [f for f in _functions(str(path)) if _key(f) == key]:
         function.__code__ = made.__code__.replace(co_filename=str(path))
         function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+    forget([name.removeprefix("harness.") for name in sys.modules if name.startswith("harness.")])
+
+
+def forget(modules: list[str]) -> None:
+    """Empty the caches of functions of the harness's `modules`."""
+    for name in modules:
+        module = sys.modules.get("harness." + name)
+        for thing in list(vars(module).values()) if module else []:
+            if isinstance(thing, functools._lru_cache_wrapper):
+                thing.cache_clear()
 
 
 def _key(function: Any) -> tuple[str, int]:
@@ -225,10 +238,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="a part of the module's path")
+    parser.add_argument("--like", default="", help="a part of the mutant's name")
     parser.add_argument("--quick", action="store_true", help="only tests that start no framework")
     parser.add_argument("tests", nargs="*", default=["tests"])
     options = parser.parse_args()
-    mutants = chosen(options.count, options.seed, options.only)
+    mutants = chosen(options.count, options.seed, options.only, options.like)
     os.chdir(ROOT)
     os.environ.setdefault("CONFORM_DRAWS", "quick")
     with os.fdopen(os.dup(1), "w") as out, tempfile.TemporaryDirectory() as folder:

@@ -661,6 +661,16 @@ def test_an_exception_on_record_is_known():
         assert "it raised" in judgement.reasons[-1]
 
 
+def test_what_the_judge_says_of_it_can_be_on_record():
+    made = trial(schedule_case(expected={"values": HALVES, "warns": "soon gone"}))
+    silent = record(observed={"reason": "no warning that matches"})
+    assert judged(made, seen(made, HALVES), silent).verdict is Verdict.KNOWN_DIVERGENCE
+    also_wrong = judged(made, seen(made, STILL), silent)
+    assert also_wrong.verdict is Verdict.DIVERGES
+    assert "not as recorded" in also_wrong.reasons[-1]
+    assert "reported rate at step 1" in also_wrong.reasons[-1]
+
+
 def test_an_exception_is_not_covered_by_a_record_of_values():
     judgement = judged(trial(schedule_case()), raised("TypeError", "no"), record())
     assert judgement.verdict is Verdict.REFUSED
@@ -888,6 +898,19 @@ def test_a_signature_is_shown_as_python_writes_it(function):
         for p in signature.parameters.values()
     ]
     assert signature_text(parameters) == str(signature)
+
+
+@pytest.mark.parametrize(
+    "text", ["(a, /)", "(a, b=1, /)", "(a, /, b)", "(a, /, *, b)", "(*a, b)", "(**a)", "()"]
+)
+def test_a_signature_is_written_with_its_marks(text):
+    namespace = {}
+    exec(f"def f{text}: pass", namespace)
+    parameters = [
+        Parameter(p.name, p.kind.name, None if p.default is p.empty else repr(p.default))
+        for p in inspect.signature(namespace["f"]).parameters.values()
+    ]
+    assert signature_text(parameters) == text
 
 
 # Parameter groups.

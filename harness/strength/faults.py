@@ -304,8 +304,9 @@ class _Planter(ast.NodeVisitor):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self._replace(Kind.STATEMENT, node, "pass")
-        old, new = _OPERATORS[type(node.op)]
-        self._between(Kind.OPERATOR, node.target, node.value, re.escape(old) + "=", new + "=")
+        if type(node.op) in _OPERATORS:
+            old, new = _OPERATORS[type(node.op)]
+            self._between(Kind.OPERATOR, node.target, node.value, re.escape(old) + "=", new + "=")
         self.visit(node.value)
 
     # Expressions.

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from mpmath import mpf
 
-from harness.budget.rounding import Numerals, Rounded, Rounding, unit_roundoff
+from harness.budget.held import Held
+from harness.budget.rounding import Numerals, Rounded, Rounding, _product, unit_roundoff
 from harness.catalogue import Precision
 
 FORMATS = [Precision.FLOAT32, Precision.FLOAT64]
@@ -195,3 +196,109 @@ def test_numerals_bound_what_writing_decimals_as_floats_does(base, rate, count, 
         ):
             # Below the normal range the bound itself has no digits.
             assert abs(by(meant) - by(held)) <= float(of.error) * (1 + 1e-6) + 1e-310
+
+
+def test_the_unit_roundoff_is_that_of_the_standard():
+    """Half the distance from 1 to the next number, with 11, 8, 24 and 53 digits (IEEE 754)."""
+    exponents = {"FLOAT16": -11, "BFLOAT16": -8, "FLOAT32": -24, "FLOAT64": -53}
+    for name, exponent in exponents.items():
+        assert unit_roundoff(Precision[name]) == 2.0**exponent
+
+
+def test_nothing_is_made_of_an_infinity_and_of_all_else_the_product():
+    sizes, errors = np.array([math.inf, 2.0, 0.0, 1.0]), np.array([0.0, 3.0, math.inf, 0.5])
+    with np.errstate(invalid="ignore"):
+        assert _product(sizes, errors).tolist() == [0.0, 6.0, 0.0, 0.5]
+    assert _product(0.0, math.inf) == 0.0
+    assert _product(math.inf, 2.0) == math.inf
+
+
+@pytest.mark.parametrize(("value", "error"), [(2.0, 0.2), (0.5, 1e-3), (10.0, 4.0)])
+def test_a_power_carries_the_error_of_its_base(value, error):
+    u = unit_roundoff(Precision.FLOAT32)
+    power = Rounding(Precision.FLOAT32).power(Rounded(value, error, u), 10.0)
+    away = max(abs((value + sign * error) ** 10 - value**10) for sign in (-1, 1))
+    assert away <= float(power.error)
+    # (1 - e)^-10 - 1, which is above (1 + e)^10 - 1.
+    allowed = value**10 * ((1 - error / value) ** -10 - 1)
+    assert float(power.error) == pytest.approx(allowed, rel=0.01)
+
+
+def test_a_power_of_a_base_of_which_half_may_be_lost_is_not_known():
+    u = unit_roundoff(Precision.FLOAT32)
+    power = Rounding(Precision.FLOAT32).power(Rounded(2.0, 1.0, u), 3.0)
+    assert float(power.error) == 8.0  # all of it
+
+
+@pytest.mark.parametrize(
+    ("precision", "roundoffs"), [(Precision.FLOAT32, 1), (Precision.FLOAT64, 2)]
+)
+def test_a_quotient_of_known_numbers_is_rounded_in_float64_and_then_held(precision, roundoffs):
+    share = Rounding(precision).per(6.0, 8)
+    assert float(share.value) == 0.75
+    allowed = 0.75 * roundoffs * unit_roundoff(precision)
+    assert float(share.error) == pytest.approx(allowed, rel=1e-6)
+
+
+@pytest.mark.parametrize(("value", "degree"), [(1e-300, 3), (1e300, 7), (2.0, 2), (1.0, 5)])
+def test_a_root_is_off_by_its_rounded_exponent_too(value, degree):
+    root = Rounding(Precision.FLOAT64).root(value, degree)
+    with mpmath.workdps(50):
+        exact = mpf(value) ** (mpf(1) / degree)
+        away = abs(mpf(value) ** mpf(1 / degree) - exact)
+    assert away <= float(root.error) * (1 + 1e-9)
+    most = abs(math.log(value)) / degree + 6
+    assert float(root.error) <= float(exact) * most * 2.0**-53
+
+
+def test_the_best_attainable_root_is_the_nearest_float():
+    for precision in FORMATS:
+        root = Held(precision).root(10.0, 3)
+        nearest = float(np.dtype(precision).type(2.154434690031884))
+        assert float(root.hi) == nearest
+
+
+@pytest.mark.parametrize(("share", "error"), [(0.0, 0.01), (0.25, 0.001), (0.5, 0.01), (1.0, 0.01)])
+def test_half_a_wave_is_off_by_its_slope_and_its_bend(share, error):
+    u = unit_roundoff(Precision.FLOAT64)
+    wave = Numerals().half_wave(Rounded(share, error, u))
+    ends = [
+        abs(math.cos(math.pi * (share + s * error)) - math.cos(math.pi * share)) / 2
+        for s in (-1, 1)
+    ]
+    assert max(ends) <= float(wave.error) * (1 + 1e-9)
+    assert float(wave.error) <= max(ends) * 1.02
+
+
+def test_a_product_with_nothing_is_exact_and_one_with_two_is_not_by_itself():
+    u = unit_roundoff(Precision.FLOAT32)
+    zero, third, two = Rounded(0.0, 0.0, u), Rounded(1 / 3, 0.0, u), Rounded(2.0, 0.0, u)
+    assert float((zero * third).error) == 0.0
+    assert float((Rounded(1.0, 0.0, u) * third).error) == 0.0
+    assert float((third * Rounded(1.0, 0.0, u)).error) == 0.0
+    assert float((Rounded(3.0, 0.0, u) * third).error) > 0.0
+    assert float((two * third).error) > 0.0
+
+
+def test_a_written_root_is_the_root():
+    assert float(Numerals().root(8.0, 3).value) == pytest.approx(2.0, rel=1e-15)
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 1.5, 1.9])
+def test_what_may_be_flushed_to_zero_may_be_lost(times):
+    n, u = Rounding(Precision.FLOAT32), unit_roundoff(Precision.FLOAT32)
+    value = n.exp(Rounded(math.log(times * n.tiny), 0.0, u))
+    assert n.tiny <= float(value.error) <= 1.01 * n.tiny
+    beyond = n.exp(Rounded(math.log(3 * n.tiny), 0.0, u))
+    assert float(beyond.error) < 0.01 * n.tiny
+
+
+@pytest.mark.parametrize("error", [1e-3, 0.02])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.6, 1.0])
+def test_half_a_wave_carries_the_error_of_its_share(share, error):
+    u = unit_roundoff(Precision.FLOAT64)
+    wave = Rounding(Precision.FLOAT64).half_wave(Rounded(share, error, u))
+    ends = (math.cos(math.pi * (share + sign * error)) for sign in (-1, 1))
+    away = max(abs(end - math.cos(math.pi * share)) / 2 for end in ends)
+    assert away <= float(wave.error) * (1 + 1e-9)
+    assert float(wave.error) <= 1.1 * away

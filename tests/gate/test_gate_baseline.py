@@ -153,6 +153,12 @@ def test_a_folder_in_its_place_is_said(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
 
 
+def test_what_a_trial_says_is_written_as_it_is():
+    one = record(name="停在 0.5")
+    made = text(baseline_of(report(judgement([0.5] * 4, one))))
+    assert '"known_divergence": "停在 0.5"' in made
+
+
 def test_text_of_any_kind_survives(tmp_path):
     name = 'a "name"\\ of <script>, 学习率'
     made = baseline_of(report(judgement(HALVES, name=name)))

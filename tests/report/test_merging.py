@@ -30,7 +30,14 @@ from harness.errors import ReportsDisagree
 from harness.plan import Skip
 from harness.report import json_file
 from harness.report.merging import Part, merged
-from harness.report.model import MAX_POINTS, ChangesEntry, TakenEntry, from_run
+from harness.report.model import (
+    MAX_POINTS,
+    ChangesEntry,
+    CoverageCell,
+    CoverageEntry,
+    TakenEntry,
+    from_run,
+)
 from harness.report.reading import parse
 from harness.verdict import Verdict
 from harness.workers import Environment
@@ -362,3 +369,37 @@ def test_what_is_not_finite_is_merged_as_anything_else():
     odd = judgement([0.5, math.nan, math.inf, -math.inf], name="odd")
     whole = one_of(report(odd), report(judgement()))
     assert np.isnan(whole.trials[0].sequences[0].observed[1])
+
+
+def test_a_thinned_sequence_that_ends_early_keeps_what_it_has():
+    whole = long_judgement(TORCH_EXPONENTIAL, 1234)
+    at = 1777
+    early = judged(whole.trial, seen(whole.trial, whole.comparisons[0].observed[:at]))
+    first, second = report(early), report(long_judgement(CELL, 77))
+    merged_case = one_of(first, second).cases[0]
+    kept = one_of(first, second).trials[0].sequences[0]
+    assert at not in merged_case.steps or merged_case.steps.index(at) >= len(kept.observed)
+    assert len(kept.observed) == sum(step < at for step in merged_case.steps)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_why_nothing_is_tested_is_told_by_whoever_knows(swap):
+    def part(reason):
+        cell = CoverageCell(cases=0, reason=reason)
+        entry = CoverageEntry(implementation=CELL, dimensions={"resume": cell})
+        return report(judgement()).model_copy(update={"coverage": [entry]})
+
+    parts = [part("it has no state"), part("")]
+    (entry,) = one_of(*(parts[::-1] if swap else parts)).coverage
+    assert entry.dimensions["resume"] == CoverageCell(cases=0, reason="it has no state")
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_of_an_environment_in_several_parts_the_greatest_figures_are_kept(swap):
+    parts = [
+        report(judgement(), processes={"torch": 1}, environments=(replace(TORCH, seconds=4.0),)),
+        report(judgement(), processes={"torch": 2}, environments=(replace(TORCH, seconds=1.5),)),
+    ]
+    (kept,) = one_of(*(parts[::-1] if swap else parts)).environments
+    assert (kept.processes, kept.start_seconds) == (2, 4.0)
+    assert kept.modes == ["eager"]

@@ -283,6 +283,9 @@ def test_a_case_about_a_signature_is_told_without_a_schedule():
     [
         ({"expected": {"raises": "ValueError", "message": "pos.tive"}}, ["ValueError", "pos.tive"]),
         ({"expected": {"values": HALVES, "prints": "adjusting"}}, ["adjusting"]),
+        ({"expected": {"values": HALVES, "warns": "soon gone"}}, ["warns of what", "'soon gone'"]),
+        ({"expected": {"values": HALVES, "warns": False}}, ["warns of nothing"]),
+        ({"expected": {"accepted": True}}, ["raises nothing"]),
         ({"tolerance": {"rtol": 0.001, "reason": "two digits"}}, ["rtol 0.001", "two digits"]),
         ({"tolerance": {"ulp": 0, "reason": "every digit"}}, ["ulp 0", "every digit"]),
     ],
@@ -327,6 +330,19 @@ def test_an_environment_that_failed_is_told_with_its_reason():
     assert mindspore["version"] is mindspore["python"] is None
     assert mindspore["modes"] == []
     assert (torch["version"], torch["modes"], torch["failure"]) == ("2.13.0", ["eager"], None)
+
+
+def test_an_environment_whose_processes_are_not_told_has_one():
+    torch, mindspore = written(judgement(), processes={"mindspore": 3})["environments"]
+    assert (torch["processes"], mindspore["processes"]) == (1, 3)
+
+
+def test_a_sequence_without_a_rate_has_no_extremes():
+    content = written(judgement([]))
+    for entry in content["trials"][0]["sequences"]:
+        assert entry["length"] == 0
+        assert entry["greatest_absolute_error"] is None
+        assert entry["ulp_errors"] is None
 
 
 def test_only_modes_in_which_something_ran_are_told():
@@ -470,3 +486,18 @@ def test_the_error_from_the_best_is_none_where_a_rounded_parameter_is_all_that_i
     sequence = written(made)["trials"][0]["sequences"][0]
     assert 0 < sequence["greatest_ulp_error"]["value"] < 0.5
     assert sequence["greatest_error_from_best"]["value"] == 0
+
+
+def test_the_use_of_a_trial_is_that_of_its_sequence_that_uses_most():
+    near = [0.5, 0.25, 0.125, np.nextafter(0.0625, 1)]
+    for reported, applied in ((near, HALVES), (HALVES, near)):
+        report = written(judgement(reported, applied=applied))
+        assert report["budget_use"]["median"] == pytest.approx(2 / 3)
+
+
+def test_a_schedule_is_told_in_the_words_of_case_files():
+    factor = {"name": "power", "a": 0.5}
+    schedule = {"base_lr": 0.5, "parts": [{"lambda": {"function": factor}}], "milestones": []}
+    api = "torch.optim.lr_scheduler.SequentialLR"
+    (case,) = written(judgement(api=api, family="sequential", schedule=schedule))["cases"]
+    assert case["schedule"] == schedule

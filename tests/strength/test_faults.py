@@ -89,6 +89,12 @@ def test_statements_go():
     assert made(Kind.STATEMENT) == ["self.seen = epoch → pass", "epoch += step → pass"]
 
 
+@pytest.mark.parametrize("operator", ["+", "|", "&", "^", "<<", ">>", "@"])
+def test_an_assignment_with_any_operator_goes(operator):
+    changes = [f.change for f in faults("m", f"def f(a, b):\n    a {operator}= b\n    return a\n")]
+    assert f"a {operator}= b → pass" in changes
+
+
 def test_functions_become_their_counterparts():
     assert made(Kind.FUNCTION) == ["min → max", "floor → ceil"]
 
