@@ -45,7 +45,7 @@ MODULES = [
     *("report.merging", "report.write", "report.json_file", "report.model"),
 ]
 SIDE_BY_SIDE = 2
-LIMIT = 120.0
+LIMIT = 600.0
 """Seconds after which a mutant hangs."""
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ml_dtypes
 import numpy as np
 import pytest
-from helpers.making import schedule_case, sequence, trial
+from helpers.making import CELL, HALVES, schedule_case, sequence, trial
 
 from harness import closeness
-from harness.budget import best, holds_all, numeral_rounding
+from harness.budget import OPTIMIZER_ROUNDINGS, best, holds_all, numeral_rounding
 from harness.catalogue import Unsupported
 from harness.comparison import compare, due, numerals_of
 from harness.observation import Sequence
@@ -147,3 +149,26 @@ def test_what_numerals_may_do_is_the_same_for_each_implementation_of_a_case():
     assert numerals.tolist() == evaluated.tolist()
     with pytest.raises(ValueError, match="read-only"):
         numerals[0] = 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["Momentum", "Adam", "AdamW"])
+def test_only_the_rate_that_a_weight_shows_has_room_for_the_optimizer(optimizer):
+    allowed = {}
+    for moved_by in ("SGD", optimizer):
+        case = schedule_case(optimizer=moved_by)
+        made = trial(case, CELL)
+        what = due(made, case, 0)
+        for name in ("reported", "applied"):
+            rates = sequence(made.implementation.precision, HALVES)
+            allowed[moved_by, name] = compare(made, case, name, rates, what).allowed
+    u = 2.0**-24
+    assert np.array_equal(allowed["SGD", "applied"], allowed["SGD", "reported"])
+    assert np.array_equal(allowed[optimizer, "reported"], allowed["SGD", "reported"])
+    more = allowed[optimizer, "applied"] - allowed[optimizer, "reported"]
+    assert np.all(more >= OPTIMIZER_ROUNDINGS * u * np.array(HALVES))
+
+
+def test_nothing_is_due_of_a_trial_that_makes_no_call():
+    case = schedule_case()
+    with pytest.raises(ValueError, match="has no call"):
+        due(replace(trial(case), call=None), case, 0)

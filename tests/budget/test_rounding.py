@@ -15,7 +15,6 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from mpmath import mpf
 
-from harness.budget.held import Held
 from harness.budget.rounding import Numerals, Rounded, Rounding, _product, unit_roundoff
 from harness.catalogue import Precision
 
@@ -237,7 +236,7 @@ def test_a_quotient_of_known_numbers_is_rounded_in_float64_and_then_held(precisi
     share = Rounding(precision).per(6.0, 8)
     assert float(share.value) == 0.75
     allowed = 0.75 * roundoffs * unit_roundoff(precision)
-    assert float(share.error) == pytest.approx(allowed, rel=1e-6)
+    assert float(share.error) == pytest.approx(allowed, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize(("value", "degree"), [(1e-300, 3), (1e300, 7), (2.0, 2), (1.0, 5)])
@@ -251,17 +250,11 @@ def test_a_root_is_off_by_its_rounded_exponent_too(value, degree):
     assert float(root.error) <= float(exact) * most * 2.0**-53
 
 
-def test_the_best_attainable_root_is_the_nearest_float():
-    for precision in FORMATS:
-        root = Held(precision).root(10.0, 3)
-        nearest = float(np.dtype(precision).type(2.154434690031884))
-        assert float(root.hi) == nearest
-
-
 @pytest.mark.parametrize(("share", "error"), [(0.0, 0.01), (0.25, 0.001), (0.5, 0.01), (1.0, 0.01)])
 def test_half_a_wave_is_off_by_its_slope_and_its_bend(share, error):
     u = unit_roundoff(Precision.FLOAT64)
     wave = Numerals().half_wave(Rounded(share, error, u))
+    assert float(wave.value) == pytest.approx((1 + math.cos(math.pi * share)) / 2, abs=1e-15)
     ends = [
         abs(math.cos(math.pi * (share + s * error)) - math.cos(math.pi * share)) / 2
         for s in (-1, 1)

@@ -403,3 +403,11 @@ def test_of_an_environment_in_several_parts_the_greatest_figures_are_kept(swap):
     (kept,) = one_of(*(parts[::-1] if swap else parts)).environments
     assert (kept.processes, kept.start_seconds) == (2, 4.0)
     assert kept.modes == ["eager"]
+
+
+def test_what_happened_in_several_parts_is_told_once():
+    parts = [
+        report(judgement(), incidents=("a worker died", "another died")),
+        report(judgement(), incidents=("another died", "a third died")),
+    ]
+    assert one_of(*parts).incidents == ["a worker died", "another died", "a third died"]
