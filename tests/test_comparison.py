@@ -172,3 +172,19 @@ def test_nothing_is_due_of_a_trial_that_makes_no_call():
     case = schedule_case()
     with pytest.raises(ValueError, match="has no call"):
         due(replace(trial(case), call=None), case, 0)
+
+
+@pytest.mark.parametrize(("remainder", "sign"), [(1e-20, -1), (-1e-20, 1)])
+def test_the_sign_of_an_error_is_told_by_what_float64_cannot_hold(remainder, sign):
+    case = schedule_case(steps=4)
+    made = trial(case)
+    what = replace(due(made, case, 0), remainder=np.full(4, remainder))
+    rates = sequence(made.implementation.precision, HALVES)
+    least, greatest = compare(made, case, "reported", rates, what).signed_ulp
+    assert np.sign(least) == np.sign(greatest) == sign
+
+
+def test_a_relative_tolerance_leaves_an_infinity_no_room():
+    tolerance = schedule_case(tolerance={"rtol": 0.5, "reason": "half"}).tolerance
+    allowed = closeness.tolerated(tolerance, np.array([np.inf, -np.inf, -4.0]), np.dtype("f8"))
+    assert allowed.tolist() == [0.0, 0.0, 2.0]

@@ -1053,3 +1053,19 @@ def test_where_something_else_is_read_no_applied_rate_is_due():
     (reported,) = (sequence("float64", [0, 1, 2, 3]),)
     observation = Observation(sequences={"reported": reported})
     assert judged(trial(case), observation).verdict is Verdict.CONFORMS
+
+
+def test_the_first_deviation_is_that_of_the_earlier_sequence():
+    made = trial(schedule_case())
+    early, late = [0.5, 0.3, 0.125, 0.0625], [0.5, 0.25, 0.125, 0.1]
+    for reported, applied in ((early, late), (late, early)):
+        assert judged(made, seen(made, reported, applied)).first.step == 1
+
+
+@pytest.mark.parametrize(("units", "covered"), [(3.6, True), (4.4, False)])
+def test_a_recorded_value_has_four_units_of_room(units, covered):
+    made = trial(schedule_case(), CELL)
+    recorded_value = 0.5 + units * 2.0**-24  # the distance of float32 numbers above 0.5
+    one = record(implementations=[CELL], observed={"values": {1: recorded_value}})
+    verdict = judged(made, seen(made, STILL), one).verdict
+    assert (verdict is Verdict.KNOWN_DIVERGENCE) is covered

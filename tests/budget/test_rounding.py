@@ -295,3 +295,38 @@ def test_half_a_wave_carries_the_error_of_its_share(share, error):
     away = max(abs(end - math.cos(math.pi * share)) / 2 for end in ends)
     assert away <= float(wave.error) * (1 + 1e-9)
     assert float(wave.error) <= 1.1 * away
+
+
+@pytest.mark.parametrize(
+    ("value", "lost"), [(1e39, 1e39), (1e-50, 1e-50), (0.5, 0.0), (-1e39, 1e39)]
+)
+def test_a_parameter_beyond_the_range_is_lost_altogether(value, lost):
+    assert float(Rounding(Precision.FLOAT32).parameter(value).error) == lost
+
+
+def test_a_parameter_is_off_by_its_rounding():
+    held = Rounding(Precision.FLOAT32).parameter(0.1)
+    assert float(held.error) == abs(float(np.float32(0.1)) - 0.1)
+
+
+def test_the_cosine_of_float32_is_the_sine_of_an_angle_a_quarter_turn_on():
+    u = unit_roundoff(Precision.FLOAT32)
+    wave = Rounding(Precision.FLOAT32).half_wave(Rounded(0.5, 0.0, u))
+    # The angle is then a half turn: a sum and a product are rounded, and so was the factor pi.
+    angle = 2 * math.pi * u + abs(float(np.float32(math.pi)) - math.pi)
+    assert angle / 2 <= float(wave.error) <= angle / 2 + 2 * u
+
+
+def test_only_whole_quotients_of_known_numbers_are_exact():
+    u = unit_roundoff(Precision.FLOAT32)
+    quotient = Rounded(np.array([6.0, 7.0, 9.0]), 0.0, u) / Rounded(
+        np.array([3.0, 6.0, 3.0]), 0.0, u
+    )
+    assert quotient.error[0] == quotient.error[2] == 0.0
+    assert quotient.error[1] > 0.0
+    unknown = Rounded(6.0, u, u) / Rounded(3.0, 0.0, u)
+    assert float(unknown.error) > u / 3
+
+
+def test_a_written_quotient_is_the_quotient():
+    assert float(Numerals().per(6.0, 8).value) == 0.75

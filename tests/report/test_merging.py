@@ -411,3 +411,11 @@ def test_what_happened_in_several_parts_is_told_once():
         report(judgement(), incidents=("another died", "a third died")),
     ]
     assert one_of(*parts).incidents == ["a worker died", "another died", "a third died"]
+
+
+def test_cases_whose_rates_differ_where_no_report_shows_them_are_refused():
+    first, second = report(judgement()), report(judgement())
+    (case,) = second.cases
+    other = second.model_copy(update={"cases": [case.model_copy(update={"digest": "0" * 16})]})
+    with pytest.raises(ReportsDisagree, match="its reference differ"):
+        one_of(first, other)

@@ -25,6 +25,7 @@ from helpers.making import (
     run_of,
     schedule_case,
     seen,
+    sequence,
     signature,
     skipped,
     surface_case,
@@ -32,7 +33,7 @@ from helpers.making import (
 )
 from helpers.published import published
 
-from harness.observation import Lost
+from harness.observation import Lost, Observation
 from harness.plan import Selection, Skip
 from harness.report.json_file import SCHEMA_FILE
 from harness.report.model import MAX_POINTS, from_run
@@ -404,9 +405,9 @@ def test_a_longer_sequence_is_thinned_evenly_with_both_ends(length):
     assert (steps[0], steps[-1]) == (0, length - 1)
     assert (np.diff(steps) > 0).all()
     assert np.diff(steps).max() <= math.ceil(length / MAX_POINTS) + 1
-    for sequence in content["trials"][0]["sequences"]:
-        assert sequence["length"] == length
-        assert len(sequence["observed"]) == len(sequence["budget"]) == len(steps)
+    for entry in content["trials"][0]["sequences"]:
+        assert entry["length"] == length
+        assert len(entry["observed"]) == len(entry["budget"]) == len(steps)
     assert len(case["reference"]) == len(case["expected"]) == len(steps)
 
 
@@ -501,3 +502,31 @@ def test_a_schedule_is_told_in_the_words_of_case_files():
     api = "torch.optim.lr_scheduler.SequentialLR"
     (case,) = written(judgement(api=api, family="sequential", schedule=schedule))["cases"]
     assert case["schedule"] == schedule
+
+
+def test_a_group_that_joins_later_has_no_rates_before():
+    case = schedule_case(
+        groups=[{"schedule": {"base_lr": 0.25}, "added_at": 2, "values": [0.25, 0.125]}]
+    )
+    made = trial(case)
+    observation = seen(made, HALVES)
+    joined = {
+        name + " 1": sequence(s.precision, [0.25, 0.125])
+        for name, s in observation.sequences.items()
+    }
+    content = written(judged(made, Observation({**observation.sequences, **joined})))
+    told = {s["name"]: s["observed"] for s in content["trials"][0]["sequences"]}
+    assert told["reported"] == HALVES
+    assert [str(value) for value in told["reported 1"]] == ["NaN", "NaN", "0.25", "0.125"]
+    early = {
+        name + " 1": sequence(s.precision, [0.25]) for name, s in observation.sequences.items()
+    }
+    content = written(judged(made, Observation({**observation.sequences, **early})))
+    told = {s["name"]: s["observed"] for s in content["trials"][0]["sequences"]}
+    assert [str(value) for value in told["reported 1"]] == ["NaN", "NaN", "0.25"]
+
+
+def test_a_trial_that_was_not_run_took_no_time():
+    skip = Skip(Verdict.UNSUPPORTED, "cannot")
+    (entry,) = written(judged(skipped(schedule_case(), skip, CELL), None))["trials"]
+    assert entry["seconds"] == 0.0
