@@ -21,10 +21,14 @@ from typing import Any
 
 MAX_PRINTED = 20000
 """Bytes of output that are kept of one trial: its end."""
+NEW_OBJECTS = 100000
+"""After so many Python looks for garbage in cycles; by itself it does so hundreds of times in the
+import of a framework, which makes none."""
 
 
 def serve(channel: Any) -> None:
     """Receive the adapter, say what is there, and answer requests until the channel closes."""
+    gc.set_threshold(NEW_OBJECTS)
     setup = channel.receive()
     heartbeats = int(os.environ.pop("CONFORM_HEARTBEATS"))
     if setup["heartbeats"] is not None:
