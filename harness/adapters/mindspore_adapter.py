@@ -136,6 +136,8 @@ COMPILED: dict[Any, Any] = {}
 """Optimizers with their graphs, and their steps."""
 IN_USE: dict[Any, Any] = {}
 """Those of the present trial."""
+SET_UP: list[Any] = []
+"""How the process is set up, once it is."""
 OWN = {"mindspore.nn.learning_rate_schedule.LearningRateSchedule": OneAfterAnother}
 
 
@@ -182,15 +184,22 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     COMPILED.update(IN_USE)  # after a failure a graph may be unfinished
 
 
-@functools.lru_cache(1)
-def _set_up(device: str, graph: bool, awaited: bool) -> None:
-    """Set what differs from the request before; each look at a context costs 0.1 ms."""
+def _set_up(*wanted: Any) -> None:
+    """Set device, mode and awaiting, unless they are as the request before had them.
+
+    Each look at a context costs 0.1 ms. What fails half way is set anew, whoever comes next.
+    """
+    if wanted in SET_UP:
+        return
+    SET_UP.clear()
+    device, graph, awaited = wanted
     ms.set_context(mode=ms.GRAPH_MODE if graph else ms.PYNATIVE_MODE)
     target = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}[device]
     if ms.get_context("device_target") != target:
         ms.set_context(device_target=target)
     _await_the_first()
     _await_each(awaited)
+    SET_UP.append(wanted)
 
 
 @functools.lru_cache(None)
