@@ -96,6 +96,11 @@ class CaseEntry(Model):
         description="the same where the reference model's rates are, at every step and group; "
         "empty for a case about signatures",
     )
+    by_reference: bool = Field(
+        default=True,
+        description="whether the reference model's rates are expected; not where a documentation's "
+        "numbers alone are, an exception, or anything that is accepted",
+    )
 
 
 class ExtremeEntry(Model):
@@ -278,7 +283,11 @@ class ChangeEntry(Model):
         "new divergence",
         "lost trial",
         "stale finding",
+        "incident",
+        "contradiction",
+        "nothing compared",
         "moved",
+        "changed exception",
         "improved",
         "new trial",
         "changed case",
@@ -309,7 +318,7 @@ class TakenEntry(Model):
 class Report(Model):
     """A whole run."""
 
-    format: Literal["2.2"] = "2.2"
+    format: Literal["2.3"] = "2.3"
     suite: SuiteEntry
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
@@ -548,6 +557,9 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         reference=case.reference[kept].tolist(),
         expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
         digest=_digest(*(case.reference_of(group) for group in range(len(case.schedules)))),
+        by_reference=not (
+            case.expected.documented or case.expected.raises or case.expected.accepted
+        ),
     )
 
 

@@ -268,9 +268,9 @@ def test_where_there_is_nothing_to_take_from_everything_is_run_and_why_is_said(s
 
 
 def test_a_report_of_another_format_is_not_taken_from(desk):
-    desk.edit('"format": "2.2"', '"format": "2.1"')
+    desk.edit('"format": "2.3"', '"format": "2.1"')
     desk.write(case("a"), case("b").replace("The rate", "A rate"), case("c"))
-    assert "is not of the format 2.2" in desk.run("--changed")
+    assert "is not of the format 2.3" in desk.run("--changed")
     assert desk.again() == ALL
 
 

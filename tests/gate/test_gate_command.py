@@ -138,7 +138,7 @@ def test_programs_get_every_change(tmp_path):
     assert told["changes"][-1] == {
         "kind": "moved",
         "subject": ID,
-        "text": "reported by at most 1 ULP, applied by at most 1 ULP",
+        "text": "reported by 1 ULP, applied by 1 ULP",
         "file": "cases/made.yaml",
         "line": 3,
         "fails": False,
@@ -197,10 +197,10 @@ def test_without_a_baseline_it_says_how_to_make_one(tmp_path):
 
 
 def test_a_damaged_baseline_is_wrong_usage(tmp_path):
-    (tmp_path / "baseline.json").write_text('{"format": 1, "fu')
+    (tmp_path / "baseline.json").write_text('{"format": 2, "fu')
     done = gate(tmp_path, None, report(judgement()))
     assert done.exit_code == 2
-    assert "baseline.json is no JSON" in done.stderr
+    assert "baseline.json is not JSON" in done.stderr
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": "2.1"', "\0"])
@@ -308,5 +308,5 @@ def test_a_damaged_baseline_is_replaced_and_said(tmp_path):
     (tmp_path / "reports" / "baseline.json").write_text("{")
     kept, done = update(tmp_path, report(judgement()))
     assert done.exit_code == 0
-    assert "is no JSON" in done.stderr
-    assert kept.read_text().startswith('{\n"format": 1,')
+    assert "is not JSON" in done.stderr
+    assert kept.read_text().startswith('{\n"format": 2,')
