@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
@@ -83,6 +83,16 @@ def left_out(report: Report, baseline: Baseline | None = None) -> str | None:
     if baseline is not None and baseline.full and not report.full:
         return "the baseline is of every execution mode, and the report is not"
     return None
+
+
+def dropped(report: Report, trials: Mapping[str, Verdict | None]) -> list[str]:
+    """The ids of those `trials` that are not in a report, or ran and did not run in it."""
+    ran = {trial.id: Verdict(trial.verdict).ran for trial in report.trials}
+    return [
+        name
+        for name, verdict in trials.items()
+        if name not in ran or (verdict is not None and verdict.ran and not ran[name])
+    ]
 
 
 def _said(value: object) -> str:

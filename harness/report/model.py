@@ -28,9 +28,9 @@ from harness.diagnosis import Diagnosis
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import family_of
-from harness.report.revision import revision
 from harness.reproducer import advanced, explain_command, written
 from harness.reproducer.source import source
+from harness.revision import revision
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import Run
@@ -307,6 +307,20 @@ class ChangesEntry(Model):
     changes: list[ChangeEntry]
 
 
+class DivisionEntry(Model):
+    """How the cases were divided into shards, and which of these the report is of."""
+
+    shards: list[int] = Field(description="from 1 on")
+    digest: str = Field(description="of what they were divided by: names, costs and the number")
+    cases: list[list[str]] = Field(description="the names of the cases of each shard")
+
+    @property
+    def missing(self) -> dict[int, list[str]]:
+        """The cases of each shard that the report is not of; nothing is missing without any."""
+        every = dict(enumerate(self.cases, start=1))
+        return {n: names for n, names in every.items() if names and n not in self.shards}
+
+
 class TakenEntry(Model):
     """What was not run again, since nothing that it depends on has changed."""
 
@@ -320,6 +334,16 @@ class Report(Model):
 
     format: Literal["2.3"] = "2.3"
     suite: SuiteEntry
+    commit: str | None = Field(
+        default=None,
+        description="git commit of the repository that the run was started in, where that is not "
+        "the suite's own; with + where it was changed",
+    )
+    uncommitted: str = Field(
+        default="",
+        description="a digest of the code and the cases in that repository that were not as in its "
+        "commit when the run was started; empty where all were",
+    )
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
     selection: dict[str, Any] = Field(description="what the user left out; empty for everything")
@@ -341,6 +365,9 @@ class Report(Model):
         default=None, description="null where there is no baseline, or only a part was run"
     )
     taken: TakenEntry | None = Field(default=None, description="null where every trial was run")
+    division: DivisionEntry | None = Field(
+        default=None, description="null where the report is not of shards, or is of all of them"
+    )
 
 
 def report_schema() -> dict[str, Any]:
