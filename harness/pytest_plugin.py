@@ -168,7 +168,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if controller.interrupted if controller is not None else interrupted:
         session.config.stash[_SAID] = (
             f"interrupted after {source.done} of {source.expected} trials; "
-            f"{folder} is left as it was"
+            f"the report in {folder} is left as it was"
         )
         return
     try:

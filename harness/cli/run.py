@@ -165,7 +165,7 @@ def run(
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
-                f"{folder} is left as it was"
+                f"the report in {folder} is left as it was"
             ) from None
     made = _complete(begun.signed(made, division=division), paths, names)
     since = _since(made)
