@@ -42,6 +42,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 MODULES = [
     *("judge", "judgement", "comparison", "closeness", "divergence", "agreement", "signature"),
     *("budget.held", "budget.rounding", "gate.baseline", "gate.comparison", "gate.since"),
+    *("gate.values", "attempt"),
     *("report.merging", "report.write", "report.json_file", "report.model"),
 ]
 SIDE_BY_SIDE = 2

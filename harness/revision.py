@@ -58,7 +58,9 @@ def _described(top: Path) -> str | None:
 
 def _uncommitted(top: Path, apart: list[Path]) -> str:
     """A digest of the files that are changed, new or gone; empty where there are none."""
-    said = _git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all") or ""
+    said = _git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    if said is None:
+        return "unknown"
     files = [top / name for name in sorted(entry[3:] for entry in said.split("\0") if entry)]
     found = [
         f"{file.relative_to(top)} {sha256(file.read_bytes()).hexdigest() if file.is_file() else ''}"

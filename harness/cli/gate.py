@@ -190,6 +190,8 @@ def update(
     new = durations.durations_of(made, durations.read(costs))
     gates.write(gates.baseline_of(made), baseline)
     durations.write(new, costs)
+    if before is None and kept:
+        click.echo(f"{baseline} had an earlier format, so what changed in it is not listed")
     if before is not None:
         outcome = gates.compare(made, before, str(baseline))
         for line in telling.changes(outcome, verbose):
@@ -212,7 +214,6 @@ def _before(
     except NoBaseline:
         return None, {}
     except OldBaseline as error:
-        click.echo(f"{path} is rewritten in this version's format", err=True)
         return None, dict.fromkeys(error.trials)
     except BaselineUnusable as error:
         if "*" not in allow_missing:
