@@ -141,7 +141,7 @@ def _unlike_rates(rates: Rates, judgement: Judgement, comparison: Comparison) ->
     if rates.instead is not None:
         followed = instead_of(judgement.trial, rates.instead, comparison)
         off |= followed.unlike & ~named
-    elif judgement.verdict is Verdict.ACCEPTED:
+    elif not comparison.is_judged:
         off |= ~named  # no rate is due, so each is to be recorded
     else:
         off |= comparison.unlike & ~named

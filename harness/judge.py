@@ -125,6 +125,15 @@ def _judge_schedule(
         judgement = _judge_exception(case, observation, judged)
     else:
         judgement = _judge_accepted(case, observation, judged)
+    extra = tuple(_too_many(case, judgement.comparisons))
+    if extra:
+        fails = judgement.verdict.fails
+        judgement = replace(
+            judgement,
+            verdict=judgement.verdict if fails else Verdict.DIVERGES,
+            reasons=(*judgement.reasons, *extra),
+            other_faults=(*judgement.other_faults, *extra),
+        )
     return judgement, {}
 
 
@@ -156,13 +165,14 @@ def _judge_rates(
     if broken and not case.expected.documented:
         return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),)), dues
     if observation.raised is not None:
-        reason = f"raised {observation.raised} where values were due"
-        return replace(judged, verdict=Verdict.REFUSED, reasons=(reason,)), dues
+        others = tuple(_too_many(case, comparisons))
+        reasons = (f"raised {observation.raised} where values were due", *others)
+        return replace(judged, verdict=Verdict.REFUSED, reasons=reasons, other_faults=others), dues
     others = tuple(_other_faults(trial, case, observation, comparisons))
-    reasons = (*others, *(_deviations(c) for c in comparisons if c.first))
-    if not reasons:
+    faults = (*others, *(_deviations(c) for c in comparisons if c.first))
+    if not faults:
         return judged, dues
-    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, other_faults=others), dues
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=faults, other_faults=others), dues
 
 
 def _compared(
@@ -232,16 +242,20 @@ def _other_faults(
             yield f"the {name} rate was not observed"
         elif sequence.precision != due:
             yield f"the {name} rate is {sequence.precision}, not {due}"
-    for comparison in comparisons:
-        asked = len(case.steps_of(group_of(comparison.name)))
-        if comparison.length > asked:
-            yield f"{comparison.length} {comparison.name} rates for {asked} steps"
+    yield from _too_many(case, comparisons)
     yield from _unsaid(case.expected, observation)
 
 
 def _deviations(comparison: Comparison) -> str:
     """The first value that is not as due, and how many more there are."""
     return _first_of([str(comparison.first), *comparison.diverging[1:]])
+
+
+def _too_many(case: ScheduleCase, comparisons: Items[Comparison]) -> Iterable[str]:
+    for comparison in comparisons:
+        asked = len(case.steps_of(group_of(comparison.name)))
+        if comparison.length > asked:
+            yield f"{comparison.length} {comparison.name} rates for {asked} steps"
 
 
 def _unsaid(due: Expected, observation: Observation) -> Iterable[str]:

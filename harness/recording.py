@@ -52,11 +52,10 @@ def _pattern(text: str) -> str:
 
 def _rates(judgement: Judgement) -> dict[str, Any]:
     """The rates that are not as due: of all sequences together, where they agree."""
-    accepted = judgement.verdict is Verdict.ACCEPTED
     off = {
         c.name: dict(zip(c.steps[here].tolist(), c.observed[here].tolist(), strict=True))
         for c in judgement.comparisons
-        for here in [np.ones(len(c.steps), dtype=bool) if accepted else c.unlike]
+        for here in [c.unlike if c.is_judged else np.ones(len(c.steps), dtype=bool)]
     }
     off = {name: rates for name, rates in off.items() if rates}
     if not off:
