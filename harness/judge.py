@@ -125,7 +125,7 @@ def _judge_schedule(
         judgement = _judge_exception(case, observation, judged)
     else:
         judgement = _judge_accepted(case, observation, judged)
-    extra = tuple(_too_many(case, judgement.comparisons))
+    extra = tuple(_misfits(trial, case, judgement.comparisons))
     if extra:
         fails = judgement.verdict.fails
         judgement = replace(
@@ -165,7 +165,7 @@ def _judge_rates(
     if broken and not case.expected.documented:
         return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),)), dues
     if observation.raised is not None:
-        others = tuple(_too_many(case, comparisons))
+        others = tuple(_misfits(trial, case, comparisons))
         reasons = (f"raised {observation.raised} where values were due", *others)
         return replace(judged, verdict=Verdict.REFUSED, reasons=reasons, other_faults=others), dues
     others = tuple(_other_faults(trial, case, observation, comparisons))
@@ -236,13 +236,9 @@ def _other_faults(
         for kind in ((REPORTED, APPLIED) if trial.shows_applied else (REPORTED,))
     ]
     for name in names:
-        sequence = observation.sequences.get(name)
-        due = precision_due(trial.implementation, name)
-        if sequence is None:
+        if name not in observation.sequences:
             yield f"the {name} rate was not observed"
-        elif sequence.precision != due:
-            yield f"the {name} rate is {sequence.precision}, not {due}"
-    yield from _too_many(case, comparisons)
+    yield from _misfits(trial, case, comparisons)
     yield from _unsaid(case.expected, observation)
 
 
@@ -251,11 +247,15 @@ def _deviations(comparison: Comparison) -> str:
     return _first_of([str(comparison.first), *comparison.diverging[1:]])
 
 
-def _too_many(case: ScheduleCase, comparisons: Items[Comparison]) -> Iterable[str]:
+def _misfits(trial: Trial, case: ScheduleCase, comparisons: Items[Comparison]) -> Iterable[str]:
+    """Sequences of another precision than the implementation's, or of too many rates."""
     for comparison in comparisons:
-        asked = len(case.steps_of(group_of(comparison.name)))
+        name, due = comparison.name, precision_due(trial.implementation, comparison.name)
+        asked = len(case.steps_of(group_of(name)))
+        if comparison.length and comparison.seen_in != due:
+            yield f"the {name} rate is {comparison.seen_in}, not {due}"
         if comparison.length > asked:
-            yield f"{comparison.length} {comparison.name} rates for {asked} steps"
+            yield f"{comparison.length} {name} rates for {asked} steps"
 
 
 def _unsaid(due: Expected, observation: Observation) -> Iterable[str]:

@@ -586,7 +586,9 @@ def test_what_is_no_rate_diverges_whatever_was_due(expected):
     judgement = judged(made, replace(seen(made, HALVES[:1]), misshapen=text))
     assert judgement.verdict is Verdict.DIVERGES
     assert judgement.reasons == (f"gave no rate: {text}",)
-    one = record(observed={"reason": "gave \\[0.5, 0.25\\] for 1 group"})
+    # Where no rate is due, those that came before are to be recorded too.
+    before = {} if "values" in expected else {"values": {0: 0.5}}
+    one = record(observed={"reason": "gave \\[0.5, 0.25\\] for 1 group", **before})
     known = judged(made, replace(seen(made, HALVES[:1]), misshapen=text), one)
     assert known.verdict is Verdict.KNOWN_DIVERGENCE
     other = judged(made, replace(seen(made, HALVES[:1]), misshapen="'0.5', of the type str"), one)
