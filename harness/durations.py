@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,11 @@ class Durations:
             shares[least].append(name)
             loads[least] += self.cost(name)
         return shares
+
+    def digest(self, cases: Iterable[str], count: int) -> str:
+        """Of all that `shares` depends on: the same digest, the same shares."""
+        costs = [[name, self.cost(name)] for name in sorted(cases)]
+        return sha256(json.dumps([count, costs]).encode()).hexdigest()[:16]
 
 
 def durations_of(report: Report, before: Durations | None = None) -> Durations:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class ConformError(Exception):
@@ -147,9 +148,30 @@ class BaselineUnusable(ConformError):
     """A baseline that cannot be read or written."""
 
     def __init__(self, path: Path, what: str) -> None:
+        self.path = path
         super().__init__(
-            f"{path} {what}; to make it anew: conform baseline update --baseline {path}"
+            f"{path} {what}; restore it, or replace it, whatever it held: "
+            f"conform baseline update --allow-missing '*' --baseline {path}"
         )
+
+
+class OldBaseline(BaselineUnusable):
+    """A baseline of an earlier format; `trials` are those that it holds, by their ids."""
+
+    def __init__(self, path: Path, number: int, reads: int, trials: Any) -> None:
+        self.path, self.trials = path, trials if isinstance(trials, dict) else {}
+        ConformError.__init__(
+            self,
+            f"{path} has the format {number}, and this suite reads {reads}; to rewrite it: "
+            f"conform run && conform baseline update --baseline {path}",
+        )
+
+
+class DuplicateKey(ConformError):
+    """A key that stands twice in one object of a JSON file."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"has the key {key!r} twice")
 
 
 class DurationsUnusable(ConformError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from harness import report
+from harness import attempt, report
 from harness.case import Case, KnownDivergence
 from harness.console import environment_line, print_failure
 from harness.environments import specs_of
@@ -103,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from harness.pytest_xdist import Controller  # noqa: PLC0415 (xdist may not be there)
 
         # xdist itself writes "load" into the options where -n alone was given.
-        controller = Controller(in_shares=config.known_args_namespace.dist == "no")
+        controller = Controller(config, in_shares=config.known_args_namespace.dist == "no")
         config.stash[_CONTROLLER] = controller
         config.pluginmanager.register(controller, "conform-controller")
 
@@ -132,6 +133,23 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_runtestloop(session: pytest.Session) -> None:
+    if any(isinstance(item, TrialItem) for item in session.items):
+        begin(session.config)
+
+
+def begin(config: pytest.Config) -> None:
+    """Note that a run was begun, once; where that cannot be written, nor can its report."""
+    if _is_xdist_worker(config) or config.option.collectonly or _ATTEMPT in config.stash:
+        return
+    with suppress(ConformError):
+        config.stash[_ATTEMPT] = attempt.begin(_folder(config))
+
+
+def _folder(config: pytest.Config) -> Path:
+    return config.getoption("report") or REPORTS / "latest"
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     conform = session.config.stash.get(_SESSION, None)
     if conform is not None:
@@ -145,19 +163,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     source = controller or conform
     if source is None or not source.done:
         return
-    folder = session.config.getoption("report") or REPORTS / "latest"
+    folder = _folder(session.config)
     interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     if controller.interrupted if controller is not None else interrupted:
         session.config.stash[_SAID] = (
             f"interrupted after {source.done} of {source.expected} trials; "
-            f"{folder} is left as it was"
+            f"the report in {folder} is left as it was"
         )
         return
     try:
         made = source.report()
         assert made is not None
         left_out = _left_out(session.config, controller)
-        report.write(made.model_copy(update={"selection": left_out}), folder)
+        begun = session.config.stash.get(_ATTEMPT, None) or attempt.begin(folder)
+        report.write(begun.signed(made, selection=left_out), folder)
+        begun.finish()
     except ConformError as error:
         session.config.stash[_SAID] = f"no report was written: {error}"
     else:
@@ -326,6 +346,7 @@ _SESSION = pytest.StashKey[_Session]()
 _CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 _DESELECTED = pytest.StashKey[int]()
 _SAID = pytest.StashKey[str]()
+_ATTEMPT = pytest.StashKey[attempt.Attempt]()
 _UNUSABLE = pytest.StashKey[str]()
 """Why no case can be tried as it was asked for."""
 

@@ -17,7 +17,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from harness.pytest_plugin import shares
+from harness.pytest_plugin import begin, shares
 from harness.report.merging import Part, merged
 from harness.report.model import Report, TrialEntry
 from harness.report.reading import parse
@@ -64,7 +64,8 @@ class InShares(LoadScopeScheduling):  # type: ignore[misc]
 class Controller:
     """Makes one report of what pytest's processes have judged."""
 
-    def __init__(self, in_shares: bool) -> None:
+    def __init__(self, config: pytest.Config, in_shares: bool) -> None:
+        self._config = config
         self.deselected = 0
         self.expected = 0
         self.interrupted = False
@@ -86,6 +87,8 @@ class Controller:
         found = (match["trial"] for nodeid in ids if (match := _TRIAL.fullmatch(nodeid)))
         self._trials = {trial: index for index, trial in enumerate(found)}
         self.expected = len(self._trials)
+        if self._trials:
+            begin(self._config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

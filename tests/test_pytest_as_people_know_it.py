@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.errors import ReportUnreadable
 from harness.report.model import Report
 from harness.report.reading import read
 
@@ -307,3 +308,29 @@ def test_a_bad_file_is_told_with_xdist_too(folder):
     code, text = run(folder, "mine", "-n", "2")
     assert code != 0
     assert "worse.yaml:3: cases[0]: neither a known family nor a surface" in text
+
+
+STOPPING = """
+import os
+
+def pytest_runtest_setup(item):
+    if os.environ.get("STOP", "-") in item.nodeid:
+        {how}
+"""
+
+
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "os._exit(9)"])
+def test_of_a_run_that_did_not_end_no_older_report_is_taken_for_its_own(how, folder, monkeypatch):
+    (folder / "conftest.py").write_text(STOPPING.format(how=how))
+    assert run(folder, "mine/good.yaml")[0] == 0
+    before = (folder / "out" / "report.json").read_bytes()
+    assert run(folder, "mine/good.yaml", "--collect-only")[0] == 0
+    assert len(read(folder / "out").trials) == 6
+    monkeypatch.setenv("STOP", "good 3")
+    assert run(folder, "mine/good.yaml")[0] != 0
+    assert (folder / "out" / "report.json").read_bytes() == before
+    with pytest.raises(ReportUnreadable, match="has no report of the last run"):
+        read(folder / "out")
+    monkeypatch.delenv("STOP")
+    assert run(folder, "mine/good.yaml", "-n", "2")[0] == 0
+    assert len(read(folder / "out").trials) == 6

@@ -23,6 +23,7 @@ from harness.report.model import (
 from harness.verdict import Verdict
 
 OF_THE_RUN = ("suite", "started", "seconds", "selection", "stopped_early", "full")
+"""`conform run` adds the checkout and the division."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def joined(new: Report, before: Before, planned: Sequence[Trial], loaded: Loaded
     if not before.taken:
         return new
     cases = {trial.case.name: trial.case for trial in planned}
-    whole = merged([Part("this run", new), Part(before.file, _kept(before, cases))])
+    ran = new.model_copy(update={"selection": {}})
+    whole = merged([Part("this run", ran), Part(before.file, _kept(before, cases))])
     entries = {trial.id: trial for trial in whole.trials}
     trials = [entries[trial.id] for trial in planned if trial.id in entries]
     names = {trial.case for trial in trials}
@@ -94,6 +96,8 @@ def _kept(before: Before, cases: dict[str, Case]) -> Report:
             "environments": [each for each in report.environments if each.name in used],
             "agreements": [a for a in report.agreements if a.case not in cut],
             "incidents": [],
+            "selection": {},
+            "division": None,
         }
     )
 

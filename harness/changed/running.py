@@ -147,7 +147,13 @@ def everything(
 
 
 def note(
-    report: Report, since: str, asked: Asked, now: Surroundings, loaded: Loaded, folder: Path
+    report: Report,
+    since: str,
+    asked: Asked,
+    now: Surroundings,
+    checkout: list[str],
+    loaded: Loaded,
+    folder: Path,
 ) -> None:
     """Note beside the report in `folder` what its trials depended on.
 
@@ -165,5 +171,6 @@ def note(
         settled=not (report.fails or report.stopped_early),
         surroundings=now,
         cases=digests(loaded),
+        checkout=checkout,
     )
     write_texts([(state.NAME, state.text(noted))], folder)

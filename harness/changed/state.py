@@ -12,7 +12,7 @@ from harness.changed.surroundings import UNKNOWN, Place, Surroundings, digest
 
 NAME = "state.json"
 REPORT = "report.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Told:
 class State:
     """What is noted of a run.
 
-    `report` is the digest of its report.json, `files` the names of the files that were written.
+    `report` is the digest of its report.json, `files` the names of the files that were written,
+    `checkout` says of which commits the suite and the working directory were.
     `cases` has by its name the digests of each case and of the records that name it. `settled`
     says that nothing is to be run again for its own sake.
     """
@@ -61,6 +62,7 @@ class State:
     settled: bool
     surroundings: Surroundings
     cases: dict[str, list[str]]
+    checkout: list[str]
 
     @property
     def places(self) -> list[Place]:
@@ -116,12 +118,15 @@ def _state(content: dict[str, Any]) -> State:
     return state
 
 
-def is_as_noted(state: State, asked: Asked, now: Surroundings, folder: Path) -> bool:
+def is_as_noted(
+    state: State, asked: Asked, now: Surroundings, checkout: list[str], folder: Path
+) -> bool:
     """Whether a run would find nothing to do, nor to write."""
     return (
         state.settled
         and state.asked == asked
         and state.surroundings == now
+        and state.checkout == checkout
         and not any(UNKNOWN in parts.values() for parts in now.environments.values())
         and all((folder / name).is_file() for name in state.files)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from harness.cli.common import JSON
 from harness.errors import (
     BaselineUnusable,
     NoBaseline,
+    OldBaseline,
     PartialReport,
     ReportUnreadable,
     UnfitForBaseline,
@@ -23,18 +25,27 @@ from harness.project import REPORTS
 if TYPE_CHECKING:
     from harness.gate import Baseline
     from harness.report.model import Report
+    from harness.verdict import Verdict
 
 _GATE_CODES = """\b
 Exit codes:
   0    the gate is open
   1    it is closed: something got worse
-  2    wrong usage, no baseline or report that can be read, or only a part was run"""
+  2    wrong usage, no baseline or report that can be read, a report that is not of the last run
+       or of another commit, or only a part was run"""
 _UPDATE_CODES = """\b
 Exit codes:
   0    the baseline is written
-  1    it is left as it was: something in the run is amiss
-  2    wrong usage, no report that can be read, or only a part was run"""
+  1    it is left as it was: something in the run is amiss, or trials would be dropped
+  2    wrong usage, no report that can be read, a report that is not of the last run or of another
+       commit, or only a part was run"""
 REPORT = click.argument("report", required=False, type=click.Path(path_type=Path))
+COMMIT = click.option(
+    "--commit",
+    metavar="SHA",
+    help="The commit that the report has to be of.  [default: that of the working tree, for the "
+    "report in reports/latest]",
+)
 BASELINE = click.option(
     "--baseline",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -49,12 +60,13 @@ VERBOSE = click.option(
 
 @click.command(epilog=_GATE_CODES)
 @REPORT
+@COMMIT
 @BASELINE
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0),
     metavar="ULP",
-    help="Fail where values may have moved by more, although within the budget.",
+    help="Fail where values may have moved by more, although within their tolerance.",
 )
 @click.option("--partial", is_flag=True, help="Compare what was run, and miss nothing else.")
 @click.option(
@@ -66,6 +78,7 @@ VERBOSE = click.option(
 @JSON
 def gate(
     report: Path | None,
+    commit: str | None,
     baseline: Path,
     max_drift: float | None,
     partial: bool,
@@ -75,13 +88,19 @@ def gate(
 ) -> None:
     """Compare REPORT (by default reports/latest) with the baseline.
 
-    Fails on what fails now and did not, on trials that are lost, and on records of divergences that
-    are gone. Values that moved within their budget, new trials and new versions are told, and pass.
+    Fails on what fails now and did not, on trials that are lost, on findings that are stale, on
+    values that moved by more than their tolerance, or than rounding explains where no tolerance is
+    tested, on other exceptions, on workers that crashed, on a report that contradicts itself, and
+    where nothing was compared. Smaller movements, new trials and new versions are reported, and
+    pass.
+
+    The report has to be that of the last run, of the commit that the working tree is at. A REPORT
+    that is named may be of any commit, unless --commit says of which.
     """
     from harness import gate as gates
     from harness.gate import github, telling
 
-    made, before = _read_report(report), gates.read(baseline)
+    made, before = _read_report(report, commit), gates.read(baseline)
     missing = gates.left_out(made, before)
     if missing and not partial:
         raise PartialReport(
@@ -118,18 +137,28 @@ def baseline() -> None:
 
 @baseline.command(epilog=_UPDATE_CODES)
 @REPORT
+@COMMIT
 @BASELINE
 @click.option("--allow-failures", is_flag=True, help="Keep trials that fail, too.")
 @click.option(
     "--allow-missing",
-    is_flag=True,
-    help="Drop the trials of an environment that could not be started here.",
+    multiple=True,
+    metavar="PATTERN",
+    help="Drop trials of the baseline that were not run and whose ids fit (glob), such as "
+    "'*::mindspore/*'; may be repeated.",
 )
 @VERBOSE
 def update(
-    report: Path | None, baseline: Path, allow_failures: bool, allow_missing: bool, verbose: bool
+    report: Path | None,
+    commit: str | None,
+    baseline: Path,
+    allow_failures: bool,
+    allow_missing: tuple[str, ...],
+    verbose: bool,
 ) -> None:
     """Make the baseline of REPORT (by default reports/latest), and say what changes by it.
+
+    Trials that are in the baseline and were not run are dropped only where --allow-missing says so.
 
     What each case costs beside the others is kept too, in durations.json beside the baseline: by
     that conform run --shard deals them out.
@@ -137,26 +166,26 @@ def update(
     from harness import durations, gate as gates
     from harness.gate import telling
     from harness.listing import counted
+    from harness.verdict import Verdict
 
-    made = _read_report(report)
+    made = _read_report(report, commit)
     missing = gates.left_out(made)
     if missing:
         raise PartialReport(f"{missing}; a baseline is made of a whole run: conform run")
-    failing = [trial.id for trial in made.trials if trial.fails]
+    failing = [trial.id for trial in made.trials if Verdict(trial.verdict).fails]
     if failing and not allow_failures:
         raise UnfitForBaseline(
             f"the run fails in {counted(len(failing), 'trial')}, {telling.flat(failing[0])} first; "
             "mend or record what fails, or keep it so: conform baseline update --allow-failures"
         )
-    before = _before(baseline)
-    if before is not None and not allow_missing:
-        kept = {name.rpartition("::")[2].split("/")[0] for name in before.trials}
-        for environment in made.environments:
-            if environment.failure is not None and environment.name in kept:
-                raise UnfitForBaseline(
-                    f"{environment.name} was not run, and the baseline has trials of it; run them "
-                    "too, or drop them: conform baseline update --allow-missing"
-                )
+    if made.incidents and not allow_failures:
+        raise UnfitForBaseline(
+            f"the run had {counted(len(made.incidents), 'incident')}, "
+            f"{telling.flat(made.incidents[0])} first; run again, or keep what it gave: "
+            "conform baseline update --allow-failures"
+        )
+    before, kept = _before(baseline, allow_missing)
+    _refuse_to_drop(gates.dropped(made, kept), allow_missing, baseline)
     costs = baseline.with_name(durations.NAME)
     new = durations.durations_of(made, durations.read(costs))
     gates.write(gates.baseline_of(made), baseline)
@@ -169,24 +198,56 @@ def update(
     click.echo(f"{baseline}: {trials} of {cases}")
 
 
-def _before(path: Path) -> Baseline | None:
-    """The baseline that is about to be replaced; None where there is none that can be read."""
+def _before(
+    path: Path, allow_missing: tuple[str, ...]
+) -> tuple[Baseline | None, dict[str, Verdict | None]]:
+    """The baseline that is to be replaced, and the verdicts of its trials.
+
+    None where there is none that this version can read, or where a verdict is not known.
+    """
     from harness import gate as gates
 
     try:
-        return gates.read(path)
+        found = gates.read(path)
     except NoBaseline:
-        return None
+        return None, {}
+    except OldBaseline as error:
+        click.echo(f"{path} is rewritten in this version's format", err=True)
+        return None, dict.fromkeys(error.trials)
     except BaselineUnusable as error:
+        if "*" not in allow_missing:
+            raise
         click.echo(f"conform: {error}", err=True)
-        return None
+        return None, {}
+    return found, {name: trial.verdict for name, trial in found.trials.items()}
 
 
-def _read_report(path: Path | None) -> Report:
+def _refuse_to_drop(dropped: list[str], allowed: tuple[str, ...], path: Path) -> None:
+    from harness.gate.telling import EXAMPLES, flat
+    from harness.listing import counted
+
+    left = [name for name in dropped if not any(fnmatchcase(name, glob) for glob in allowed)]
+    if left:
+        listed = "".join(f"\n    {flat(name)}" for name in left[:EXAMPLES])
+        more = f"\n    and {len(left) - EXAMPLES} more" if len(left) > EXAMPLES else ""
+        raise UnfitForBaseline(
+            f"{path} has {counted(len(left), 'trial')} that this run does not have:{listed}{more}\n"
+            "run them too (conform run), or say which may be dropped: "
+            "conform baseline update --allow-missing PATTERN"
+        )
+
+
+def _read_report(path: Path | None, commit: str | None) -> Report:
+    from harness.attempt import refuse_other_commit, refuse_other_tree
     from harness.report.reading import read
 
-    place = path or REPORTS / "latest"
+    latest = REPORTS / "latest"
+    place = path or latest
     report = read(place)
+    if commit is not None:
+        refuse_other_commit(report, str(place), commit)
+    elif latest.resolve() in (place.resolve(), place.resolve().parent):
+        refuse_other_tree(report, str(place), latest)
     if not all(sequence.digest for trial in report.trials for sequence in trial.sequences):
         raise ReportUnreadable(
             f"{place} is a report of format 2.0, which has no digests to compare; "

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.common import JSON, report_folder, with_changes
+from harness.listing import counted
 from harness.project import REPORTS
+
+if TYPE_CHECKING:
+    from harness.report.model import DivisionEntry
 
 _CODES = """\b
 Exit codes:
   0    done; with --compare: nothing differs
-  1    with --compare: something differs
+  1    a shard is missing; with --compare: something differs
   2    wrong usage, a report that cannot be read, or reports that cannot be made one
   70   a fault of the suite itself"""
 SHOWN = 20
@@ -36,7 +41,8 @@ def report(places: tuple[Path, ...], report: Path | None, compare: bool, as_json
     REPORT is a folder with a report.json, or such a file. Several are shards of one run, or runs on
     several machines: their cases, trials and environments are united. An environment of the same
     name with other versions is kept beside the first, as 'torch (2)'. Where a trial is judged in
-    two ways the worse verdict is kept, and the report says so.
+    two ways the worse verdict is kept, and the report says so. Shards that were divided in other
+    ways are refused; the cases of a shard that is missing are listed.
 
     \b
         conform report reports/latest
@@ -67,6 +73,20 @@ def report(places: tuple[Path, ...], report: Path | None, compare: bool, as_json
         click.echo(incident)
     click.echo(sentence(result))
     click.echo(f"report: {folder / 'index.html'}")
+    if len(places) > 1 and result.division is not None:
+        _missing(result.division)
+
+
+def _missing(division: DivisionEntry) -> None:
+    """Print which shards are missing and the cases that none has run, and end with 1."""
+    for number, names in division.missing.items():
+        shard = f"{number}/{len(division.cases)}"
+        cases = counted(len(names), "case")
+        click.echo(f"shard {shard} is missing, and no other has run its {cases}:", err=True)
+        for name in names:
+            click.echo(f"    {name}", err=True)
+        click.echo(f"run it and merge again: conform run --shard {shard}", err=True)
+    sys.exit(1)
 
 
 def _compare(first: Path, second: Path, as_json: bool) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.changed.state import NoState, State
     from harness.load import Loaded
     from harness.plan import Selection
-    from harness.report.model import Report
+    from harness.report.model import DivisionEntry, Report
 
 BESIDE = ("baseline.json", "durations.json")
 """What a report depends on besides its trials, in the folder of reports."""
@@ -115,10 +115,12 @@ def run(
     time_limit: float,
 ) -> None:
     """Run the cases below each PATH (by default the suite's own) and write a report."""
+    from harness import attempt
     from harness.changed import state
     from harness.changed.surroundings import look, places_of
 
     folder = report or REPORTS / "latest"
+    begun = attempt.begin(folder)
     cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
     if names:
         beside.append(file or ENVIRONMENTS)
@@ -126,16 +128,16 @@ def run(
     asked = state.asked(paths or (CASES,), (*wanted, names, str(file)), full, time_limit)
     noted = state.read(folder) if changed else None
     if isinstance(noted, state.State) and state.is_as_noted(
-        noted, asked, look(noted.places, cases, beside), folder
+        noted, asked, look(noted.places, cases, beside), begun.commits, folder
     ):
+        begun.finish()
         click.echo("\n".join(state.told_again(noted, folder)))
         return
     from harness.workers import Workers
 
     # The harness is imported where it is needed: what needs little of it answers at once, and where
     # everything is run, the frameworks are imported by their workers at the same time.
-    specs = specs_named(names, file)
-    last = _last(noted, folder)
+    specs, last = specs_named(names, file), _last(noted, folder)
     with ExitStack() as to_end:
         workers = Workers(specs, time_limit)
         if last is None:
@@ -145,13 +147,12 @@ def run(
         from harness.changed import running
         from harness.plan import Selection
 
-        reporting.ensure_writable(folder)
         selection = Selection(*wanted)
         out, err = console.PipeConsole(), console.PipeConsole(stderr=True)
         progress = console.Progressing(out, err)
         try:
             with progress:
-                part = _part(paths, selection)
+                part, division = _part(paths, selection)
                 if last is not None:
                     options = selection, full, time_limit, fail_fast, progress.listener
                     joint = running.Running(part, specs, *options).made(last, now)
@@ -164,18 +165,23 @@ def run(
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 f"{str(interrupt) or 'by the keyboard'} after {progress.so_far}; "
-                f"{folder} is left as it was"
+                f"the report in {folder} is left as it was"
             ) from None
-    # The baseline is of the suite's own cases, all of them.
-    if not names and {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}:
-        made = with_changes(made)
+    made = _complete(begun.signed(made, division=division), paths, names)
     since = _since(made)
     reporting.write(made, folder)
-    running.note(made, since, asked, now, part, folder)
+    running.note(made, since, asked, now, begun.commits, part, folder)
+    begun.finish()
     summary(str(folder / "index.html"))
     if since:
         out.print(since, soft_wrap=True)
     sys.exit(1 if made.fails else 0)
+
+
+def _complete(made: Report, paths: tuple[Path, ...], names: tuple[str, ...]) -> Report:
+    """The report with what changed since the baseline, which is of all of the suite's own cases."""
+    own = {place.resolve() for place in paths or (CASES,)} == {CASES.resolve()}
+    return with_changes(made) if own and not names else made
 
 
 def _last(noted: State | NoState | None, folder: Path) -> Last | None:
@@ -191,15 +197,23 @@ def _last(noted: State | NoState | None, folder: Path) -> Last | None:
     return None
 
 
-def _part(paths: tuple[Path, ...], selection: Selection) -> Loaded:
+def _part(paths: tuple[Path, ...], selection: Selection) -> tuple[Loaded, DivisionEntry | None]:
     """The cases below `paths`, or the shard of them that was asked for, with all records."""
     from harness import durations
     from harness.load import Loaded
+    from harness.report.model import DivisionEntry
 
     loaded = load_cases(paths)
     selection.check(loaded.cases)
-    mine = selection.share(loaded.cases, durations.read(REPORTS / durations.NAME))
-    return Loaded(mine, loaded.known_divergences)
+    costs = durations.read(REPORTS / durations.NAME)
+    mine = Loaded(selection.share(loaded.cases, costs), loaded.known_divergences)
+    if not selection.shard:
+        return mine, None
+    names = [case.name for case in loaded.cases]
+    index, count = map(int, selection.shard.split("/"))
+    return mine, DivisionEntry(
+        shards=[index], digest=costs.digest(names, count), cases=costs.shares(names, count)
+    )
 
 
 def _since(report: Report) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.gate.baseline import Baseline, baseline_of, read, text, write
-from harness.gate.comparison import Change, Outcome, compare, left_out
+from harness.gate.comparison import Change, Outcome, compare, dropped, left_out
 from harness.gate.since import since
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Outcome",
     "baseline_of",
     "compare",
+    "dropped",
     "left_out",
     "read",
     "since",

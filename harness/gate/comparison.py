@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
-from harness.gate.baseline import Baseline, KeptTrial, baseline_of, rounded_up
+from harness.gate.baseline import Baseline, KeptException, KeptTrial, baseline_of, rounded_up
+from harness.gate.values import Movement, is_judged, movement
 from harness.report.model import (
     CaseEntry,
     ChangeEntry,
@@ -28,7 +29,7 @@ KINDS: tuple[str, ...] = get_args(ChangeEntry.model_fields["kind"].annotation)
 class Change:
     """A change; `group` is what it has in common with others of its kind.
 
-    `drift` bounds how far the values moved, in ULP; infinite where no bound is known.
+    `drift` is how far the values moved, in ULP, or a bound on that; infinite where none is known.
     """
 
     entry: ChangeEntry
@@ -84,6 +85,16 @@ def left_out(report: Report, baseline: Baseline | None = None) -> str | None:
     return None
 
 
+def dropped(report: Report, trials: Mapping[str, Verdict | None]) -> list[str]:
+    """The ids of those `trials` that are not in a report, or ran and did not run in it."""
+    ran = {trial.id: Verdict(trial.verdict).ran for trial in report.trials}
+    return [
+        name
+        for name, verdict in trials.items()
+        if name not in ran or (verdict is not None and verdict.ran and not ran[name])
+    ]
+
+
 def _said(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
@@ -101,6 +112,9 @@ def compare(report: Report, baseline: Baseline, name: str, partial: bool = False
     changes = [
         *comparison.versions(),
         *comparison.changed_cases(),
+        *comparison.incidents(),
+        *comparison.contradictions(),
+        *comparison.nothing(),
         *comparison.stale(),
         *comparison.trials(),
         *(() if partial else comparison.gone()),
@@ -166,12 +180,52 @@ class _Comparison:
                 fails=True,
             )
 
+    def incidents(self) -> Iterator[Change]:
+        """Workers that died; whatever the trials gave."""
+        for text in self.report.incidents:
+            yield _change("incident", "the run", text, fails=True)
+
+    def contradictions(self) -> Iterator[Change]:
+        """Where the report does not agree with its own verdicts."""
+        verdicts = Counter(trial.verdict for trial in self.report.trials)
+        failing = sum(number for verdict, number in verdicts.items() if Verdict(verdict).fails)
+        for trial in self.report.trials:
+            for text in self._contradictions(trial):
+                yield self._of(trial, "contradiction", text, fails=True)
+        if self.report.fails != bool(failing or self.report.incidents):
+            text = f"fails is {_json(self.report.fails)}, and {failing} trials fail"
+            yield _change("contradiction", "the report", text, fails=True)
+        if +Counter(self.report.counts) != verdicts:
+            text = "counts are not those of the trials' verdicts"
+            yield _change("contradiction", "the report", text, fails=True)
+
+    def _contradictions(self, trial: TrialEntry) -> Iterator[str]:
+        verdict, case = Verdict(trial.verdict), self.case_entries[trial.case]
+        if trial.fails != verdict.fails:
+            yield f"fails is {_json(trial.fails)}, and the verdict is {verdict.value}"
+        for sequence in trial.sequences:
+            share = sequence.greatest_budget_share
+            if share is None or not is_judged(trial, case, sequence):
+                continue
+            if not share.value <= 1 or sequence.diverging:
+                yield (
+                    f"{verdict.value}, and the {sequence.name} rate is off by {share.value:.3g} "
+                    f"times the tolerance at step {share.step}"
+                )
+
+    def nothing(self) -> Iterator[Change]:
+        """A change where there is nothing to compare: no trial of the report ran before."""
+        trials = self.baseline.trials
+        if not any(trials[t.id].verdict.ran for t in self.report.trials if t.id in trials):
+            what = "no trial that ran is in both" if trials else "the baseline has no trials"
+            yield _change("nothing compared", "the report", what, fails=True)
+
     def still_fails(self, trial: TrialEntry) -> bool:
-        before = self.baseline.trials.get(trial.id)
-        return trial.fails and before is not None and before.verdict.value == trial.verdict
+        before, verdict = self.baseline.trials.get(trial.id), Verdict(trial.verdict)
+        return verdict.fails and before is not None and before.verdict is verdict
 
     def _begins_to_fail(self, trial: TrialEntry) -> bool:
-        return trial.fails and not self.still_fails(trial)
+        return Verdict(trial.verdict).fails and not self.still_fails(trial)
 
     def trials(self) -> Iterator[Change]:
         for trial in self.report.trials:
@@ -184,11 +238,13 @@ class _Comparison:
                 if now.verdict is not Verdict.UNAVAILABLE:
                     yield self._of(trial, "new trial", trial.verdict)
                 continue
-            if not trial.fails:
+            if not now.verdict.fails:
                 yield from self._other_verdict(trial, before, now)
             # With another verdict, values that are others are no news.
-            if trial.case not in self._changed and now.verdict is before.verdict:
-                yield from self._other_values(trial, before, now)
+            if now.verdict is before.verdict:
+                yield from self._other_exception(trial, before.exception, now.exception)
+                if trial.case not in self._changed:
+                    yield from self._other_values(trial, before)
 
     def _begun(self, trial: TrialEntry, before: KeptTrial | None) -> Change:
         was = f"{_state(before)} before" if before else "not in the baseline"
@@ -213,21 +269,41 @@ class _Comparison:
         else:
             yield self._of(trial, "improved", how)
 
-    def _other_values(
-        self, trial: TrialEntry, before: KeptTrial, now: KeptTrial
+    def _other_exception(
+        self, trial: TrialEntry, before: KeptException | None, now: KeptException | None
     ) -> Iterator[Change]:
-        unseen = [name for name in before.sequences if name not in now.sequences]
-        if unseen:
+        """Another type or step closes the gate; another message, which versions have, does not."""
+        if before == now:
+            return
+        if before and now and (before.type, before.step) == (now.type, now.step):
+            text = f"the message is {now.message!r}, and was {before.message!r}"
+            yield self._of(trial, "changed exception", text, group="another message")
+        else:
+            text = f"{_raised(before)} before, {_raised(now)} now"
+            yield self._of(trial, "changed exception", text, fails=True)
+
+    def _other_values(self, trial: TrialEntry, before: KeptTrial) -> Iterator[Change]:
+        now = {sequence.name: sequence for sequence in trial.sequences}
+        if unseen := [name for name in before.sequences if name not in now]:
             text = f"not observed any more: {', '.join(unseen)}"
             yield self._of(trial, "lost trial", text, fails=True)
-        drifts = {
-            name: drift(before.sequences[name], sequence)
-            for name, sequence in now.sequences.items()
-            if name in before.sequences and before.sequences[name][0] != sequence[0]
+        case = self.case_entries[trial.case]
+        found = {
+            name: movement(self.baseline.sequences[key], now[name], trial, case)
+            for name in now
+            if (key := before.sequences.get(name)) is not None
         }
-        if drifts:
-            text = ", ".join(f"{name} {at_most(bound)}" for name, bound in drifts.items())
-            yield self._of(trial, "moved", text, group="", drift=max(drifts.values()))
+        moved = {name: moved for name, moved in found.items() if moved is not None}
+        if not moved:
+            return
+        fails = any(each.fault for each in moved.values())
+        text = ", ".join(
+            f"{name} {each.fault or by(each)}"
+            for name, each in moved.items()
+            if each.fault or not fails
+        )
+        furthest = max(each.ulp for each in moved.values())
+        yield self._of(trial, "moved", text, group="", fails=fails, drift=furthest)
 
     def gone(self) -> Iterator[Change]:
         """Trials that the report does not have; one that could not run before is no loss."""
@@ -294,26 +370,20 @@ def _state(trial: KeptTrial) -> str:
     return f"{trial.verdict.value}{of}"
 
 
-def drift(
-    before: tuple[str] | tuple[str, float, float], now: tuple[str] | tuple[str, float, float]
-) -> float:
-    """A bound on how far any value of a sequence moved, in ULP; infinite where none is known.
-
-    With errors between a and b before, and between c and d now, no value moved further than
-    max(d - a, b - c).
-
-    >>> drift(("one", -0.5, 0.25), ("other", -0.25, 1.5))
-    2.0
-    """
-    if len(before) == 1 or len(now) == 1:
-        return math.inf
-    _, a, b = before
-    _, c, d = now
-    return max(d - a, b - c)
+def _raised(exception: KeptException | None) -> str:
+    """What was raised, and when."""
+    if exception is None:
+        return "nothing raised"
+    step = "" if exception.step is None else f" before step {exception.step}"
+    return f"raised {exception.type}{step}"
 
 
-def at_most(bound: float) -> str:
-    """`by at most 1.5 ULP`."""
-    if math.isinf(bound):
+def _json(value: bool) -> str:
+    return str(value).lower()
+
+
+def by(moved: Movement) -> str:
+    """`by 1.5 ULP`, or `by at most 1.5 ULP`, rounded up."""
+    if math.isinf(moved.ulp):
         return "by an unknown number of ULP"
-    return f"by at most {rounded_up(bound, 3):g} ULP"
+    return f"by {'at most ' if moved.is_bound else ''}{rounded_up(moved.ulp, 3):g} ULP"

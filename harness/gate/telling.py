@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.gate.comparison import KINDS, Change, Outcome, at_most
+from harness.gate.comparison import KINDS, Change, Outcome, by
+from harness.gate.values import Movement
 from harness.listing import counted
 from harness.report.model import ChangeEntry
 
@@ -14,7 +15,13 @@ EXAMPLES = 3
 """Of changes that are alike, unless all are asked for."""
 LENGTH = 400
 """Of a text, unless all of it is asked for."""
-COUNTED = {"stale finding": "record", "changed case": "case", "version": "environment"}
+COUNTED = {
+    "stale finding": "record",
+    "changed case": "case",
+    "version": "environment",
+    "incident": "time",
+    "nothing compared": "report",
+}
 """What the subject of a change is, where it is not a trial."""
 
 
@@ -39,7 +46,8 @@ class Group:
         """What they have in common, and how many they are."""
         number = counted(len(self.changes), COUNTED.get(self.kind, "trial"))
         if self.kind == "moved":
-            return f"{self.kind}: {number}, {at_most(self.changes[0].drift)}"
+            furthest = by(Movement(self.changes[0].drift, is_bound=True))
+            return f"{self.kind}: {number}, {furthest}"
         return f"{self.kind}: {flat(self.changes[0].group)}: {number}"
 
 
@@ -106,7 +114,7 @@ def counts(changes: Iterable[ChangeEntry]) -> str:
 
 
 def _number(number: int, kind: str, fails: bool) -> str:
-    if kind in {"moved", "improved"}:
+    if kind in {"moved", "improved", "nothing compared"}:
         return f"{number} {kind}"
     on_record = kind == "new divergence" and not fails
     return counted(number, kind) + (" on record" if on_record else "")

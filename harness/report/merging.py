@@ -4,6 +4,7 @@
 - An environment of the same name and versions stands once; where versions or devices differ, the
   later ones are called `torch (2)` and so on, in the ids of their trials too. Where one machine
   lacks a framework that another has, what is unavailable there is left out if the other ran it.
+- Shards have to be of one division. Those that are missing are named, with their cases.
 - A trial in several reports stands once. Where verdicts differ, the worse one is kept and an
   incident says so; where only values differ, the trial that used more of its budget is.
 - Thinned sequences keep the steps that all reports have.
@@ -25,6 +26,7 @@ from harness.report.model import (
     CaseEntry,
     CoverageCell,
     CoverageEntry,
+    DivisionEntry,
     EnvironmentEntry,
     Model,
     Report,
@@ -58,10 +60,11 @@ def merged(parts: Sequence[Part]) -> Report:
     """The one report of all `parts`, of which there is at least one.
 
     Raises:
-        ReportsDisagree: two cases of one name differ, or two versions of the suite judged.
+        ReportsDisagree: two cases of one name differ, two versions of the suite judged, or shards
+            are not of one division.
     """
     reports = [part.report for part in parts]
-    suite = _suite(parts)
+    suite, division = _suite(parts), _division(parts)
     merging = _Merging()
     for part in parts:
         merging.add(part)
@@ -69,9 +72,11 @@ def merged(parts: Sequence[Part]) -> Report:
     fails = bool(incidents) or any(trial.fails for trial in trials)
     return Report(
         suite=suite,
+        commit=_listed(report.commit for report in reports),
+        uncommitted=_listed(report.uncommitted for report in reports) or "",
         started=min(report.started for report in reports),
         seconds=sum(report.seconds for report in reports),
-        selection=_selection([report.selection for report in reports]),
+        selection=_selection([report.selection for report in reports], division),
         stopped_early=any(report.stopped_early for report in reports),
         full=all(report.full for report in reports),
         incidents=incidents,
@@ -86,6 +91,7 @@ def merged(parts: Sequence[Part]) -> Report:
         coverage=_coverage(reports),
         changes=None,
         taken=_taken(reports, trials),
+        division=division if division and division.missing else None,
     )
 
 
@@ -197,8 +203,37 @@ def _suite(parts: Sequence[Part]) -> SuiteEntry:
                 f"{first.place} was made by version {one} of the suite and {part.place} by "
                 f"{other}, which may judge in another way; run both with the same version"
             )
-    commits = dict.fromkeys(part.report.suite.commit for part in parts)
-    return _changed(first.report.suite, commit=", ".join(filter(None, commits)) or None)
+    return _changed(first.report.suite, commit=_listed(p.report.suite.commit for p in parts))
+
+
+def _listed(items: Iterable[str | None]) -> str | None:
+    """Each item once."""
+    return ", ".join(filter(None, dict.fromkeys(items))) or None
+
+
+def _division(parts: Sequence[Part]) -> DivisionEntry | None:
+    """The one division that all shards among `parts` are of, with all of these."""
+    shards = [part for part in parts if part.report.division or "shard" in part.report.selection]
+    for part in shards:
+        one, other = shards[0].report.division, part.report.division
+        if one is None or other is None:
+            place = shards[0].place if one is None else part.place
+            raise ReportsDisagree(
+                f"{place} is a shard and does not say of which division; run it again with this "
+                "version of the suite: conform run --shard"
+            )
+        if (one.digest, one.cases) != (other.digest, other.cases):
+            raise ReportsDisagree(
+                f"{shards[0].place} and {part.place} are shards of different divisions: the cases, "
+                f"the durations.json or the number of shards ({len(one.cases)} and "
+                f"{len(other.cases)}) differed, so cases may be in neither; run all shards again "
+                "from one commit, with the same reports/durations.json"
+            )
+    if not shards or len(shards) < len(parts):  # a whole run holds what any shard does
+        return None
+    divisions = [part.report.division for part in shards if part.report.division]
+    numbers = sorted({number for each in divisions for number in each.shards})
+    return _changed(divisions[0], shards=numbers)
 
 
 def _alike(one: EnvironmentEntry, other: EnvironmentEntry) -> bool:
@@ -311,21 +346,19 @@ def agreements_of(case: CaseEntry, trials: Iterable[TrialEntry]) -> Iterator[Agr
         )
 
 
-def _selection(selections: list[dict[str, Any]]) -> dict[str, Any]:
+def _selection(selections: list[dict[str, Any]], division: DivisionEntry | None) -> dict[str, Any]:
     """What the user left out of the whole: nothing where any part is whole, or all shards are."""
     if {} in selections:
         return {}
     distinct = [s for i, s in enumerate(selections) if s not in selections[:i]]
-    if len(distinct) == 1 and distinct[0].get("shard") != "1/1":
-        return distinct[0]
     rest = [{key: value for key, value in s.items() if key != "shard"} for s in distinct]
-    shards = {str(s.get("shard", "")) for s in distinct}
-    total = next(iter(shards)).rpartition("/")[2]
-    every = {f"{n}/{total}" for n in range(1, int(total or 0) + 1)}
     if all(each == rest[0] for each in rest):
-        if shards == every:
+        if division is None or not division.missing:
             return rest[0]
-        return {**rest[0], "shard": ", ".join(sorted(shards))}
+        return {
+            **rest[0],
+            "shard": ", ".join(f"{n}/{len(division.cases)}" for n in division.shards),
+        }
     return {"any_of": [", ".join(f"{k} {_said(v)}" for k, v in s.items()) for s in distinct]}
 
 

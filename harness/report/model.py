@@ -30,9 +30,9 @@ from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import family_of
 from harness.recording import in_words
-from harness.report.revision import revision
 from harness.reproducer import advanced, explain_command, written
 from harness.reproducer.source import source
+from harness.revision import revision
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import Run
@@ -97,6 +97,11 @@ class CaseEntry(Model):
         default="",
         description="the same where the reference model's rates are, at every step and group; "
         "empty for a case about signatures",
+    )
+    by_reference: bool = Field(
+        default=True,
+        description="whether the reference model's rates are expected; not where a documentation's "
+        "numbers alone are, an exception, or anything that is accepted",
     )
 
 
@@ -285,7 +290,11 @@ class ChangeEntry(Model):
         "new divergence",
         "lost trial",
         "stale finding",
+        "incident",
+        "contradiction",
+        "nothing compared",
         "moved",
+        "changed exception",
         "improved",
         "new trial",
         "changed case",
@@ -305,6 +314,20 @@ class ChangesEntry(Model):
     changes: list[ChangeEntry]
 
 
+class DivisionEntry(Model):
+    """How the cases were divided into shards, and which of these the report is of."""
+
+    shards: list[int] = Field(description="from 1 on")
+    digest: str = Field(description="of what they were divided by: names, costs and the number")
+    cases: list[list[str]] = Field(description="the names of the cases of each shard")
+
+    @property
+    def missing(self) -> dict[int, list[str]]:
+        """The cases of each shard that the report is not of; nothing is missing without any."""
+        every = dict(enumerate(self.cases, start=1))
+        return {n: names for n, names in every.items() if names and n not in self.shards}
+
+
 class TakenEntry(Model):
     """What was not run again, since nothing that it depends on has changed."""
 
@@ -316,8 +339,18 @@ class TakenEntry(Model):
 class Report(Model):
     """A whole run."""
 
-    format: Literal["2.2"] = "2.2"
+    format: Literal["2.3"] = "2.3"
     suite: SuiteEntry
+    commit: str | None = Field(
+        default=None,
+        description="git commit of the repository that the run was started in, where that is not "
+        "the suite's own; with + where it was changed",
+    )
+    uncommitted: str = Field(
+        default="",
+        description="a digest of the code and the cases in that repository that were not as in its "
+        "commit when the run was started; empty where all were",
+    )
     started: str = Field(description="ISO 8601, UTC")
     seconds: float
     selection: dict[str, Any] = Field(description="what the user left out; empty for everything")
@@ -339,6 +372,9 @@ class Report(Model):
         default=None, description="null where there is no baseline, or only a part was run"
     )
     taken: TakenEntry | None = Field(default=None, description="null where every trial was run")
+    division: DivisionEntry | None = Field(
+        default=None, description="null where the report is not of shards, or is of all of them"
+    )
 
 
 def report_schema() -> dict[str, Any]:
@@ -555,6 +591,9 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         reference=case.reference[kept].tolist(),
         expected=[None if np.isnan(v) else float(v) for v in case.expected_values[kept]],
         digest=_digest(*(case.reference_of(group) for group in range(len(case.schedules)))),
+        by_reference=not (
+            case.expected.documented or case.expected.raises or case.expected.accepted
+        ),
     )
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
-from harness.errors import ReportUnreadable
+from harness.attempt import refuse_unfinished
+from harness.errors import DuplicateKey, ReportUnreadable
 from harness.report.model import Report
+from harness.report.unique import loads
+from harness.verdict import Verdict
 
 NAME = "report.json"
 (FORMAT,) = get_args(Report.model_fields["format"].annotation)
@@ -25,9 +31,11 @@ def read(path: Path) -> Report:
     default. NaN and infinities come back as numbers.
 
     Raises:
-        ReportUnreadable: there is none, it is damaged, or it is of another major version.
+        ReportUnreadable: there is none, a later run has not finished, it is damaged, or it is of
+            another major version.
     """
     file = path / NAME if path.is_dir() else path
+    refuse_unfinished(file.parent)
     try:
         text = file.read_bytes()
     except OSError as error:
@@ -44,29 +52,62 @@ def parse(text: bytes | str, file: str) -> Report:
         ReportUnreadable: as `read` does.
     """
     try:
-        content = from_json(text)
+        content = loads(text)
+    except DuplicateKey as error:
+        raise ReportUnreadable(f"{file} {error}; {_ANEW}") from None
     except (ValueError, RecursionError) as error:
-        cut = " (it is cut short)" if "EOF" in str(error) else ""
-        raise ReportUnreadable(f"{file} is no JSON{cut}: {error}; {_ANEW}") from None
+        cut = " (it is cut short)" if _is_cut(error) else ""
+        raise ReportUnreadable(f"{file} is not JSON{cut}: {error}; {_ANEW}") from None
     minor = _minor(content, file)
     content["format"] = FORMAT
+    problems: list[ErrorDetails] = []
     try:
-        return Report.model_validate(content)
+        report = Report.model_validate(content)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
-    if minor > MINOR:
-        problems = [problem for problem in problems if not _dropped(content, problem)]
-    if not problems:
-        return Report.model_validate(content)
-    where, what = ".".join(map(str, problems[0]["loc"])), problems[0]["msg"]
-    raise ReportUnreadable(f"{file} is no report of this suite: {where}: {what}; {_ANEW}")
+        if minor > MINOR:
+            problems = [problem for problem in problems if not _dropped(content, problem)]
+        if not problems:
+            report = Report.model_validate(content)
+    faults = (
+        (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+        if problems
+        else _inconsistencies(report)
+    )
+    if fault := next(iter(faults), ""):
+        raise ReportUnreadable(f"{file} is not a report of this suite: {fault}; {_ANEW}")
+    return report
+
+
+def _inconsistencies(report: Report) -> Iterator[str]:
+    """What a report cannot hold, although each of its entries is well-formed."""
+    for what, names in {
+        "trial": [trial.id for trial in report.trials],
+        "case": [case.name for case in report.cases],
+        "environment": [environment.name for environment in report.environments],
+    }.items():
+        counted = Counter(names)
+        yield from (f"the {what} {name} is there twice" for name in names if counted[name] > 1)
+    cases, verdicts = {case.name for case in report.cases}, {each.value for each in Verdict}
+    for trial in report.trials:
+        if trial.case not in cases:
+            yield f"the trial {trial.id} is of a case that is not there"
+        if trial.verdict not in verdicts:
+            yield f"the trial {trial.id} has the unknown verdict {trial.verdict!r}"
+
+
+def _is_cut(error: ValueError | RecursionError) -> bool:
+    """Whether it is the end of the text at which it is not JSON, a part of a word before it."""
+    if not isinstance(error, JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated") or error.pos >= len(error.doc.rstrip()) - 5
 
 
 def _minor(content: Any, file: str) -> int:
     version = content.get("format") if isinstance(content, dict) else None
     match = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", version) if isinstance(version, str) else None
     if match is None:
-        raise ReportUnreadable(f"{file} is no report of this suite: it has no format; {_ANEW}")
+        raise ReportUnreadable(f"{file} is not a report of this suite: it has no format; {_ANEW}")
     if int(match[1]) != MAJOR:
         raise ReportUnreadable(
             f"{file} is in format {version}, and this version of the suite reads {MAJOR}.x; "

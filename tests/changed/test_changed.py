@@ -244,9 +244,9 @@ def test_another_baseline_is_compared_with_though_nothing_is_run(desk):
         (lambda report: (report / "report.json").unlink(), "there is no reports/latest/report"),
         (lambda report: (report / "state.json").unlink(), "has no state.json beside it"),
         (lambda report: written(report, "{", "state.json"), "state.json is damaged"),
-        (lambda report: written(report, "[]", "state.json"), "is not of the format 1"),
-        (lambda report: written(report, '{"format": 1}', "state.json"), "state.json is damaged"),
-        (lambda report: written(report, '{"format": 2}', "state.json"), "not of the format 1"),
+        (lambda report: written(report, "[]", "state.json"), "is not of the format 2"),
+        (lambda report: written(report, '{"format": 2}', "state.json"), "state.json is damaged"),
+        (lambda report: written(report, '{"format": 1}', "state.json"), "not of the format 2"),
         (lambda report: written(report, "{}", "report.json"), "is not the one that state.json"),
         (
             lambda report: replaced(report / "state.json", '"a": [', '"a": 1, "z": ['),
@@ -268,9 +268,9 @@ def test_where_there_is_nothing_to_take_from_everything_is_run_and_why_is_said(s
 
 
 def test_a_report_of_another_format_is_not_taken_from(desk):
-    desk.edit('"format": "2.2"', '"format": "2.1"')
+    desk.edit('"format": "2.3"', '"format": "2.1"')
     desk.write(case("a"), case("b").replace("The rate", "A rate"), case("c"))
-    assert "is not of the format 2.2" in desk.run("--changed")
+    assert "is not of the format 2.3" in desk.run("--changed")
     assert desk.again() == ALL
 
 
@@ -371,5 +371,7 @@ def test_killed_midway_it_leaves_the_last_report_and_what_was_noted_of_it(signal
     process.send_signal(signal_)
     process.communicate(timeout=60)
     assert process.returncode == {signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}[signal_]
-    assert {file.name: file.read_bytes() for file in desk.report.iterdir()} == before
+    left = {file.name: file.read_bytes() for file in desk.report.iterdir()}
+    assert json.loads(left.pop("attempt.json"))["started"]
+    assert left == before
     noted(desk.report)

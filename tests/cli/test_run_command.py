@@ -119,7 +119,9 @@ def test_an_interrupted_run_leaves_the_report_before(sent, tmp_path):
     assert process.returncode == 130
     assert "interrupted" in err
     assert "is left as it was" in err
-    assert {file.name: file.read_text() for file in report.iterdir()} == before
+    left = {file.name: file.read_text() for file in report.iterdir()}
+    assert json.loads(left.pop("attempt.json"))["started"]
+    assert left == before
 
 
 @quick

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from helpers.gating import UP, judgement, report
 from helpers.making import (
@@ -22,13 +23,16 @@ from helpers.making import (
 )
 from hypothesis import given, strategies as st
 
-from harness.errors import BaselineUnusable, NoBaseline
+from harness.errors import BaselineUnusable, NoBaseline, OldBaseline
 from harness.gate import baseline_of, read, text, write
 from harness.gate.baseline import rounded_down, rounded_up
 from harness.plan import Skip
 from harness.verdict import Verdict
 from harness.workers import Environment
 
+WITH = (
+    b'{"format": 2, "full": false, "environments": {}, "cases": {}, "sequences": {}, "trials": %b}'
+)
 HALVING_ID = "halves::torch.optim.lr_scheduler.ExponentialLR::torch/cpu/eager"
 
 
@@ -36,30 +40,40 @@ def skip(verdict, name="halves"):
     return judged(skipped(schedule_case(name=name), Skip(verdict, "because")), None)
 
 
-def test_every_environment_case_and_trial_stands_on_a_line_of_its_own():
+def test_every_environment_case_sequence_and_trial_stands_on_a_line_of_its_own():
     made = report(judgement(UP), judgement(name="before", api=CELL))
-    lines = text(baseline_of(made)).splitlines()
-    digests = [sequence.digest for sequence in made.trials[0].sequences]
-    assert lines == [
-        "{",
-        '"format": 1,',
-        '"full": false,',
-        '"environments": {',
-        '"mindspore": {"mindspore": "2.10.0", "numpy": "1.26.4"},',
-        '"torch": {"numpy": "1.26.4", "torch": "2.13.0"}',
-        "},",
-        '"cases": {',
-        '"cases/made.yaml": {',
-        f'"before": "{made.cases[1].digest}",',
-        f'"halves": "{made.cases[0].digest}"',
-        "}",
-        "},",
-        '"trials": {',
-        '"before::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph": {"verdict": "conforms", '
-        f'"sequences": {{"applied": ["{made.trials[1].sequences[0].digest}", 0, 0], '
-        f'"reported": ["{made.trials[1].sequences[0].digest}", 0, 0]}}}},',
-        f'"{HALVING_ID}": {{"verdict": "conforms", "sequences": {{"applied": ["{digests[1]}", 0, 1]'
-        f', "reported": ["{digests[0]}", 0, 1]}}}}',
+    baseline = baseline_of(made)
+    lines = text(baseline).splitlines()
+    up = baseline.trials[HALVING_ID].sequences["reported"]
+    cell = baseline.trials["before::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph"]
+    halves = cell.sequences["reported"]
+    assert lines[:2] == ["{", '"format": 2,']
+    assert sorted(lines[2:-3]) == sorted(
+        [
+            '"full": false,',
+            '"environments": {',
+            '"mindspore": {"mindspore": "2.10.0", "numpy": "1.26.4"},',
+            '"torch": {"numpy": "1.26.4", "torch": "2.13.0"}',
+            "},",
+            '"cases": {',
+            '"cases/made.yaml": {',
+            f'"before": "{made.cases[1].digest}",',
+            f'"halves": "{made.cases[0].digest}"',
+            "}",
+            "},",
+            '"sequences": {',
+            f'"{halves}": ["float32", 0.5, 0.25, 0.125, 0.0625]' + "," * (halves < up),
+            f'"{up}": ["float64", 0.5, 0.25, 0.12500000000000003, 0.0625]' + "," * (up < halves),
+            "},",
+            '"trials": {',
+            '"before::mindspore.nn.ExponentialDecayLR::mindspore/cpu/graph": '
+            '{"verdict": "conforms", '
+            f'"sequences": {{"applied": "{halves}", "reported": "{halves}"}}}},',
+        ]
+    )
+    assert lines[-3:] == [
+        f'"{HALVING_ID}": {{"verdict": "conforms", '
+        f'"sequences": {{"applied": "{up}", "reported": "{up}"}}}}',
         "}",
         "}",
     ]
@@ -85,9 +99,13 @@ def test_it_is_read_back_as_it_was_written(tmp_path):
         )
     )
     write(made, tmp_path / "baseline.json")
-    assert read(tmp_path / "baseline.json") == made
+    again = read(tmp_path / "baseline.json")
+    assert text(again) == text(made)  # a NaN is not equal to itself
+    assert again.trials == made.trials
     assert made.trials["recorded" + HALVING_ID[6:]].known_divergence == "stands still"
-    assert len(made.trials["leaves the range" + HALVING_ID[6:]].sequences["reported"]) == 1
+    kept = made.trials["leaves the range" + HALVING_ID[6:]].sequences["reported"]
+    assert math.isnan(again.sequences[kept].values[2])
+    assert again.sequences[kept].values[1] == math.inf
 
 
 def test_an_environment_that_was_not_run_is_left_out():
@@ -118,21 +136,31 @@ def test_a_baseline_that_is_not_there_is_told_with_the_remedy(tmp_path):
 @pytest.mark.parametrize(
     ("content", "telling"),
     [
-        (b"", "is no JSON"),
-        (b'{"format": 1, "full": fa', "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
-        (b"[]", "is no baseline"),
-        (b'{"format": 2, "something": []}', "has the format 2, and this suite reads 1"),
-        (b'{"format": 1}', "is no baseline: full: Field required"),
+        (b"", "is not JSON"),
+        (b'{"format": 2, "full": fa', "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "is not a baseline"),
+        (b'{"format": 3, "something": []}', "has the format 3, and this suite reads 2"),
+        (b'{"format": 2}', "is not a baseline: full: Field required"),
+        (WITH % b'{"a": {"verdict": "fine"}}', "is not a baseline: trials: a: verdict: "),
         (
-            b'{"format": 1, "full": false, "environments": {}, "cases": {}, '
-            b'"trials": {"a": {"verdict": "fine"}}}',
-            "is no baseline: trials: a: verdict: ",
+            WITH % b'{"a": {"verdict": "conforms"}}',
+            "is not a baseline: trials: Value error, 'a' is not the id of a trial",
         ),
         (
-            b'{"format": 1, "full": false, "environments": {}, "cases": {}, '
-            b'"trials": {"a": {"verdict": "conforms"}}}',
-            "is no baseline: trials: Value error, 'a' is no trial",
+            WITH % b'{"a::b::c/d/e": {"verdict": "conforms", "sequences": {"reported": "f"}}}',
+            "is not a baseline: Value error, 'a::b::c/d/e' names the sequence f, which is not",
+        ),
+        (WITH % b"{}" + b" {}", "is not JSON"),
+        (b'{"full": true, ' + (WITH % b"{}")[1:], "has the key 'full' twice"),
+        (
+            WITH % b'{"a::b::c/d/e": {"verdict": "conforms"}, "a::b::c/d/e": {"verdict": "stale"}}',
+            "has the key 'a::b::c/d/e' twice",
+        ),
+        (
+            WITH % b'{"a::b::c/d/e": {"verdict": "stale", "verdict": "conforms"}}',
+            "has the key 'verdict' twice",
         ),
     ],
 )
@@ -142,6 +170,35 @@ def test_a_damaged_baseline_is_refused_with_file_and_reason(content, telling, tm
         read(tmp_path / "b.json")
     assert f"{tmp_path / 'b.json'} {telling}" in str(error.value)
     assert "conform baseline update" in str(error.value)
+
+
+def test_a_baseline_of_the_first_format_says_how_it_is_rewritten(tmp_path):
+    (tmp_path / "b.json").write_text('{"format": 1, "trials": {"a::b::c/d/e": {}}}')
+    with pytest.raises(OldBaseline, match="has the format 1, and this suite reads 2") as error:
+        read(tmp_path / "b.json")
+    assert f"conform run && conform baseline update --baseline {tmp_path}" in str(error.value)
+    assert list(error.value.trials) == ["a::b::c/d/e"]
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32", "float16", "bfloat16"])
+def test_values_are_read_back_bit_for_bit_with_few_digits(precision, tmp_path):
+    numbers = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    with np.errstate(over="ignore"):
+        exact = numbers.astype(np.dtype(precision)).astype(np.float64)
+    made = report(judgement())
+    (trial,), (case,) = made.trials, made.cases
+    steps = list(range(200))
+    rates = trial.sequences[0].model_copy(
+        update={"precision": precision, "observed": exact.tolist()}
+    )
+    case = case.model_copy(update={"steps": steps, "length": 200})
+    trial = trial.model_copy(update={"sequences": [rates]})
+    baseline = baseline_of(made.model_copy(update={"trials": [trial], "cases": [case]}))
+    write(baseline, tmp_path / "b.json")
+    (kept,) = read(tmp_path / "b.json").sequences.values()
+    assert np.array_equal(kept.rates, exact)
+    if precision != "float64":
+        assert len((tmp_path / "b.json").read_text()) < 4_000
 
 
 def test_a_folder_in_its_place_is_said(tmp_path):

@@ -92,7 +92,7 @@ def test_a_broken_baseline_costs_a_warning_and_not_the_run(tmp_path):
     (tmp_path / "reports" / "baseline.json").write_text("{")
     done = conform("run")
     assert (done.exit_code, changes(tmp_path)) == (0, None)
-    assert "warning: the report says nothing of changes: reports/baseline.json is no JSON" in (
+    assert "warning: the report says nothing of changes: reports/baseline.json is not JSON" in (
         done.stderr
     )
 

@@ -151,6 +151,13 @@ class Place:
         )
         return done.returncode, done.stdout + done.stderr
 
+    def commit(self):
+        """Commit the cases, as whoever pushes them does."""
+        self.run(
+            "[ -d .git ] || git init --quiet; git add cases && "
+            "git -c user.name=a -c user.email=a@b.c commit --quiet --allow-empty -m cases"
+        )
+
     @property
     def summary(self):
         return (self.folder / "summary.md").read_text()
@@ -161,6 +168,7 @@ def checkout(tmp_path, plain_python):
     """The suite's own repository with five cases in it, and no framework but the tests' own."""
     place = Place(tmp_path, ".venv/bin", plain_python, FAKE.format(tests=str(ROOT / "tests")))
     (tmp_path / "cases" / "halves.yaml").write_text(CASES)
+    place.commit()
     environment = {"GITHUB_ACTIONS": "", "MODES": ""}
     code, text = place.run("conform run && conform baseline update", **environment)
     assert code == 0, text
@@ -172,19 +180,117 @@ def carried_out(place, mode=""):
     """The exit codes of our workflow's conform steps, by name, and all that was printed."""
     codes, texts = {}, []
     for shard in (1, 2, 3, 4):
-        (step,) = [s for s in steps(jobs(OURS)["run"]) if "--shard" in s["run"]]
-        script = step["run"].replace("${{ matrix.shard }}", str(shard))
-        code, text = place.run(script, MODES=mode)
-        codes[f"part {shard}"] = code
+        codes[f"part {shard}"], text = a_part(place, shard, mode)
         texts.append(text)
-        part = place.folder / "reports" / "parts" / f"part-{shard}"
-        shutil.copytree(place.folder / "reports" / "latest", part)
+    gated, text = the_gate(place)
+    return {**codes, **gated}, "".join([*texts, text])
+
+
+def a_part(place, shard, mode="", fresh=True):
+    """The exit code of a part of our workflow, and what it printed; its report is uploaded.
+
+    A runner is fresh; one of somebody's own may have the report of an earlier run.
+    """
+    latest, part = place.folder / "reports" / "latest", f"reports/parts/part-{shard}"
+    if fresh:
+        shutil.rmtree(latest, ignore_errors=True)
+    (step,) = [s for s in steps(jobs(OURS)["run"]) if "--shard" in s["run"]]
+    script = step["run"].replace("${{ matrix.shard }}", str(shard))
+    code, text = place.run(script, MODES=mode)
+    shutil.rmtree(place.folder / part, ignore_errors=True)
+    shutil.copytree(latest, place.folder / part)
+    return code, text
+
+
+def the_gate(place):
+    """The exit codes of the gate's steps by their names, and all that was printed.
+
+    As on GitHub, a step is left out after one that failed, unless it says `!cancelled()`.
+    """
+    shutil.rmtree(place.folder / "reports" / "merged", ignore_errors=True)
+    codes, texts = {}, []
     for step in steps(jobs(OURS)["gate"]):
-        if "install" not in step["name"].lower():
-            code, text = place.run(step["run"])
-            codes[step["name"]] = code
-            texts.append(text)
+        if "install" in step["name"].lower() or (any(codes.values()) and "if" not in step):
+            continue
+        codes[step["name"]], text = place.run(step["run"])
+        texts.append(text)
     return codes, "".join(texts)
+
+
+MERGE, GATE = "One report of all parts", "What changed since the baseline"
+
+
+def test_our_workflow_fails_where_a_part_is_missing_and_names_its_cases(checkout):
+    for shard in (1, 2, 4):
+        assert a_part(checkout, shard)[0] == 0
+    codes, text = the_gate(checkout)
+    assert (codes[MERGE], GATE in codes) == (1, False)
+    assert re.search(
+        r"shard 3/4 is missing, and no other has run its [12] cases?:\n    halves ", text
+    )
+    assert a_part(checkout, 3)[0] == 0
+    codes, text = the_gate(checkout)
+    assert set(codes.values()) == {0}, text
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "with an older report"])
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [("cases/broken.yaml", 2), ("reports/durations.json", 2), (".venv/bin/conform", 3)],
+)
+def test_our_workflow_fails_where_a_part_could_not_be_run(broken, code, fresh, checkout):
+    for shard in (1, 2, 4):
+        assert a_part(checkout, shard)[0] == 0
+    if not fresh:
+        assert a_part(checkout, 3)[0] == 0
+    file = checkout.folder / broken
+    before = file.read_text() if file.exists() else None
+    if code == 3:
+        file.write_text(before.replace("spec()]", "spec(adapter='missing')]"))
+    else:
+        file.write_text("{")
+    assert a_part(checkout, 3, fresh=fresh)[0] == code
+    if before is None:
+        file.unlink()
+    else:
+        file.write_text(before)
+    codes, text = the_gate(checkout)
+    assert (codes[MERGE], GATE in codes) == (2, False)
+    assert "reports/parts/part-3 has no report of the last run" in text
+
+
+def test_our_workflow_fails_where_a_part_is_of_another_commit(checkout):
+    for shard in (1, 2, 3):
+        assert a_part(checkout, shard)[0] == 0
+    checkout.commit()
+    assert a_part(checkout, 4)[0] == 0
+    codes, text = the_gate(checkout)
+    assert (codes[MERGE], codes[GATE]) == (0, 2)
+    assert "reports/merged is of commit " in text
+    for shard in (1, 2, 3):
+        assert a_part(checkout, shard)[0] == 0
+    codes, text = the_gate(checkout)
+    assert set(codes.values()) == {0}, text
+
+
+def test_our_workflow_fails_where_all_parts_are_of_an_earlier_commit(checkout):
+    for shard in (1, 2, 3, 4):
+        assert a_part(checkout, shard)[0] == 0
+    checkout.commit()
+    codes, text = the_gate(checkout)
+    assert (codes[MERGE], codes[GATE]) == (0, 2)
+    assert "and has to be of " in text
+
+
+def test_our_workflow_fails_where_parts_were_divided_with_other_durations(checkout):
+    for shard in (1, 2, 3):
+        assert a_part(checkout, shard)[0] == 0
+    file = checkout.folder / "reports" / "durations.json"
+    file.write_text('{"format": 1, "costs": {"halves 4": 4096}}')
+    assert a_part(checkout, 4)[0] == 0
+    codes, text = the_gate(checkout)
+    assert (codes[MERGE], GATE in codes) == (2, False)
+    assert "are shards of different divisions" in text
 
 
 def test_our_workflow_passes_where_nothing_changed_in_every_mode_at_night(checkout):
@@ -202,6 +308,7 @@ def test_our_workflow_stops_a_regression_and_says_where_it_is(checkout):
         file.read_text().replace("name: halves 4", "name: halves 4\n    steps_per_epoch: 2", 1)
         + "    arguments: {torch.optim.lr_scheduler.ExponentialLR: {gamma: 0.25}}\n"
     )
+    checkout.commit()
     codes, text = carried_out(checkout)
     assert codes["What changed since the baseline"] == 1, text
     assert sorted(codes.values()) == [0, 0, 0, 0, 0, 1, 1], codes
@@ -226,6 +333,19 @@ def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_pa
             code, text = place.run(step["run"], **env)
             assert code == 0, text
     assert "trials as expected: conforms" in place.summary
+
+    place.commit()  # nothing has been run of this commit, and then a run fails
+    broken = place.folder / "cases" / "broken.yaml"
+    (run,) = [step["run"] for step in steps(job) if "conform run" in step["run"]]
+    (gate,) = [step["run"] for step in steps(job) if "conform gate" in step["run"]]
+    code, text = place.run(gate, **env)
+    assert (code, "and the working tree is at commit" in text) == (2, True), text
+    broken.write_text("{")
+    code, text = place.run(run, **env)
+    assert code == 2, text
+    broken.unlink()
+    code, text = place.run(gate, **env)
+    assert (code, "has no report of the last run" in text) == (2, True), text
 
     ours = place.folder / "cases" / "warm_up.yaml"
     ours.write_text(ours.read_text().replace("name: ours/decay", "name: ours/other"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.gate import baseline_of, compare, write
 from harness.report import json_file
-from harness.report.model import Report, from_run
+from harness.report.model import DivisionEntry, Report, from_run
 from helpers.making import HALVES, TORCH_EXPONENTIAL, judged, run_of, schedule_case, seen, trial
 
 UP = [*HALVES[:2], float(np.nextafter(HALVES[2], 1)), HALVES[3]]
@@ -31,6 +32,15 @@ def report(*judgements, **fields) -> Report:
     """The report on these judgements, without a look at git, which takes longer than all else."""
     with patch("harness.report.model.revision", return_value=None):
         return from_run(run_of(*judgements, **fields))
+
+
+def sharded(part: Report, shard: str, cases: Sequence[str] = (), costs: str = "kept") -> Report:
+    """The report as that of a shard; by its number each has one of these cases, or of letters."""
+    index, count = map(int, shard.split("/"))
+    names = [[name] for name in cases or "abcdefgh"[:count]]
+    division = DivisionEntry(shards=[index], digest=f"{costs} {count}", cases=names)
+    selection = {**part.selection, "shard": shard}
+    return part.model_copy(update={"selection": selection, "division": division})
 
 
 def outcome(before: Report, now: Report, **options):

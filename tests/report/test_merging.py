@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.gating import sharded
 from helpers.making import (
     CELL,
     EXPERIMENTAL_EXPONENTIAL,
@@ -182,7 +183,8 @@ def test_what_changed_since_a_baseline_is_left_to_be_found_for_the_whole():
         ([{"shard": "1/1"}, {"shard": "1/1"}], {}),
         ([{"shard": "1/3"}, {"shard": "3/3"}], {"shard": "1/3, 3/3"}),
         ([{"shard": "1/2"}, {"shard": "1/2"}], {"shard": "1/2"}),
-        ([{"shard": "1/2"}, {"shard": "2/3"}], {"shard": "1/2, 2/3"}),
+        ([{"shard": "1/2", "keyword": "x"}, {"keyword": "x"}], {"keyword": "x"}),
+        ([{"shard": "2/4"}, {"shard": "4/4"}, {"shard": "2/4"}], {"shard": "2/4, 4/4"}),
         ([{"shard": "1/2", "keyword": "x"}, {"shard": "2/2", "keyword": "x"}], {"keyword": "x"}),
         ([{"keyword": "x"}, {"keyword": "x"}], {"keyword": "x"}),
         ([{"keyword": "x"}, {"keyword": "y"}], {"any_of": ["keyword x", "keyword y"]}),
@@ -193,7 +195,67 @@ def test_what_changed_since_a_baseline_is_left_to_be_found_for_the_whole():
 def test_shards_that_are_all_there_leave_nothing_out(selections, whole):
     part = report(judgement())
     parts = [part.model_copy(update={"selection": selection}) for selection in selections]
+    parts = [
+        sharded(part, part.selection["shard"]) if "shard" in part.selection else part
+        for part in parts
+    ]
     assert one_of(*parts).selection == whole
+
+
+def test_the_cases_of_shards_that_are_missing_are_known():
+    part = report(judgement())
+    first, third, fourth = (sharded(part, f"{n}/4") for n in (1, 3, 4))
+    some = one_of(first, fourth)
+    assert some.division.shards == [1, 4]
+    assert some.division.missing == {2: ["b"], 3: ["c"]}
+    assert one_of(some, third).division.missing == {2: ["b"]}
+    assert one_of(some, third, sharded(part, "2/4")).division is None
+    assert one_of(some, part).division is None  # a whole run lacks nothing
+
+
+def test_a_shard_that_has_no_case_is_not_missing():
+    parts = [sharded(report(judgement()), f"{n}/3") for n in (1, 2)]
+    cases = [["a"], ["b"], []]
+    divided = [
+        part.model_copy(update={"division": part.division.model_copy(update={"cases": cases})})
+        for part in parts
+    ]
+    whole = one_of(*divided)
+    assert (whole.selection, whole.division) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"shard": "1/2"}, {"shard": "2/3"}),
+        ({"shard": "1/2"}, {"shard": "2/2", "costs": "others"}),
+        ({"shard": "1/2", "cases": ("a", "b")}, {"shard": "2/2", "cases": ("a", "c")}),
+        ({"shard": "1/2"}, {"shard": "1/2", "costs": "others"}),
+    ],
+)
+def test_shards_of_different_divisions_are_refused(first, second):
+    part = report(judgement())
+    with pytest.raises(ReportsDisagree, match="part 1 and part 2 are shards of different") as error:
+        one_of(sharded(part, **first), sharded(part, **second))
+    assert "reports/durations.json" in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_a_shard_that_does_not_say_how_cases_were_divided_is_refused():
+    part = report(judgement())
+    old = part.model_copy(update={"selection": {"shard": "2/2"}})
+    with pytest.raises(ReportsDisagree, match="part 2 is a shard and does not say of which"):
+        one_of(sharded(part, "1/2"), old)
+
+
+def test_the_commits_of_all_parts_are_named():
+    part = report(judgement())
+    parts = [
+        part.model_copy(update={"commit": commit, "uncommitted": uncommitted})
+        for commit, uncommitted in [("abc", ""), ("abc", ""), ("def", "1234")]
+    ]
+    assert (one_of(*parts[:2]).commit, one_of(*parts[:2]).uncommitted) == ("abc", "")
+    assert (one_of(*parts).commit, one_of(*parts).uncommitted) == ("abc, def", "1234")
 
 
 # The same names.

@@ -82,7 +82,7 @@ def test_an_unknown_field_is_refused_by_the_schema():
 
 def test_a_run_without_a_fault_is_told_in_full():
     content = written(judgement(), judgement(api=CELL))
-    assert content["format"] == "2.2"
+    assert content["format"] == "2.3"
     assert content["suite"]["name"] == "lr-schedule-conformance"
     assert content["started"] == "2026-11-23T12:00:00+00:00"
     assert content["seconds"] == 1.5
@@ -110,6 +110,7 @@ def test_a_run_without_a_fault_is_told_in_full():
         "reference": HALVES,
         "expected": HALVES,
         "digest": sha256(struct.pack("<4d", *HALVES)).hexdigest()[:16],
+        "by_reference": True,
     }
 
 

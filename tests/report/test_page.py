@@ -150,7 +150,7 @@ def test_says_what_changed_since_the_baseline_the_failing_first():
     made = [change(kind) for kind in kinds] + [change("lost trial", subject="gone", fails=True)]
     changes = ChangesEntry(baseline="reports/baseline.json", changes=made)
     text = Parsed(render(report([case()], [trial()], changes=changes))).text
-    assert "9 changes since the baseline reports/baseline.json; 1 of them fails the run" in text
+    assert "13 changes since the baseline reports/baseline.json; 1 of them fails the run" in text
     assert "a.yaml:7" in text
     assert all(text.index("gone") < text.index(f"the {kind}") for kind in kinds)
 

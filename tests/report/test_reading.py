@@ -88,7 +88,7 @@ def test_a_report_of_a_later_minor_version_is_read_without_what_it_adds(text):
 
 
 def test_an_unknown_field_in_a_report_of_this_version_is_refused(text):
-    with pytest.raises(ReportUnreadable, match=r"x is no report of this suite: surprise: Extra"):
+    with pytest.raises(ReportUnreadable, match=r"x is not a report of this suite: surprise: Extra"):
         parse(rewritten(text, surprise=1), "x")
 
 
@@ -118,19 +118,19 @@ def test_another_major_version_is_refused_with_the_remedy(text, version):
 
 @pytest.mark.parametrize("content", [[], 7, None, {}, {"format": 2}, {"format": "2"}, "2.1"])
 def test_json_that_is_no_report_is_refused(content):
-    with pytest.raises(ReportUnreadable, match="x is no report of this suite: it has no format"):
+    with pytest.raises(ReportUnreadable, match="x is not a report of this suite: it has no format"):
         parse(json.dumps(content), "x")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.999])
 def test_a_truncated_file_is_refused_wherever_it_ends(text, share):
-    with pytest.raises(ReportUnreadable, match=r"x is no JSON \(it is cut short\)"):
+    with pytest.raises(ReportUnreadable, match=r"x is not JSON \(it is cut short\)"):
         parse(text[: int(len(text.rstrip()) * share)], "x")
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"\xff\xfe\x00", b"[" * 100_000, b"\x00"])
 def test_what_is_no_json_is_refused(content):
-    with pytest.raises(ReportUnreadable, match=r"x is no JSON.*conform run"):
+    with pytest.raises(ReportUnreadable, match=r"x is not JSON.*conform run"):
         parse(content, "x")
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from helpers.gating import sharded
 from helpers.making import HALVES, judged, run_of, schedule_case, seen, trial
 
 from harness.cli import main
-from harness.report import FILES, write
+from harness.report import FILES, json_file, write
 from harness.report.model import from_run
 from harness.report.reading import read
 
@@ -64,9 +65,40 @@ def test_one_report_is_drawn_elsewhere(folder):
     assert not (folder / "a" / "badge.json").exists()
 
 
+def shards(*names, **fields):
+    """A folder for each case, which is a shard of its own."""
+    for index, name in enumerate(names, start=1):
+        place = made(name, judgement(name=name))
+        part = sharded(read(Path(place)), f"{index}/{len(names)}", cases=names, **fields)
+        (Path(place) / "report.json").write_text(json_file.render(part))
+    return names
+
+
+def test_a_shard_that_is_missing_is_named_with_its_cases(folder):
+    first, _, third, _ = shards("one", "two", "three", "four")
+    done = CliRunner().invoke(main, ["report", first, third, "--report", "merged"])
+    assert done.exit_code == 1
+    assert "shard 2/4 is missing, and no other has run its 1 case:\n    two\n" in done.stderr
+    assert "conform run --shard 2/4" in done.stderr
+    assert "shard 4/4 is missing, and no other has run its 1 case:\n    four\n" in done.stderr
+    assert read(Path("merged")).selection == {"shard": "1/4, 3/4"}
+    assert conform("merged", "two", "--report", "more", code=1)
+    assert conform("more", "four", "--report", "all")
+    assert read(Path("all")).selection == {}
+
+
+def test_shards_of_other_durations_are_not_merged(folder):
+    shards("one", "two", costs="others")
+    Path("two").rename("other")
+    shards("one", "two")
+    assert "one and other are shards of different divisions" in conform("one", "other", code=2)
+    assert not (folder / "reports").exists()
+    made("whole", judgement(name="one"), judgement(name="two"))
+    assert conform("whole", "other")  # which lacks nothing
+
+
 def test_shards_become_one_whole_report(folder):
-    first = made("a", judgement(name="one"), selection={"shard": "1/2"})
-    second = made("b", judgement(name="two"), selection={"shard": "2/2"})
+    first, second = shards("one", "two")
     text = conform(first, second)
     assert text.endswith("2 trials as expected: conforms 2.\nreport: reports/merged/index.html\n")
     whole = read(Path("reports/merged"))
@@ -92,7 +124,7 @@ def test_a_damaged_report_is_named_and_replaces_nothing(folder):
     path.write_text(path.read_text()[:1000])
     before = content("a")
     text = conform("a", code=2)
-    assert text.startswith("conform: a/report.json is no JSON (it is cut short)")
+    assert text.startswith("conform: a/report.json is not JSON (it is cut short)")
     assert content("a") == before
 
 

@@ -45,7 +45,7 @@ def test_every_file_of_a_report_is_written(tmp_path):
     write(GOOD, tmp_path / "reports" / "latest")
     files = content(tmp_path / "reports" / "latest")
     assert set(files) == NAMES == set(FILES)
-    assert json.loads(files["report.json"])["format"] == "2.2"
+    assert json.loads(files["report.json"])["format"] == "2.3"
     assert files["summary.md"].decode() == FILES["summary.md"](GOOD)
     assert files["junit.xml"].decode() == FILES["junit.xml"](GOOD)
     assert files["index.html"].lstrip().lower().startswith(b"<!doctype html")
