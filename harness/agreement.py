@@ -38,7 +38,7 @@ def agreements(judgements: Iterable[Judgement]) -> Iterator[Agreement]:
     seen: dict[tuple[str, str], list[tuple[str, Comparison]]] = defaultdict(list)
     for judgement in judgements:
         for comparison in judgement.comparisons:
-            if len(comparison.observed):
+            if comparison.is_judged:
                 key = judgement.trial.case.name, comparison.name
                 seen[key].append((judgement.trial.id, comparison))
     for (case, sequence), compared in seen.items():

@@ -110,6 +110,7 @@ def _not_nan(value: float) -> float:
     return value
 
 
+SequenceName = Annotated[str, StringConstraints(pattern=r"^(reported|applied)( [1-9]\d{0,3})?$")]
 Rate = Annotated[float, AfterValidator(_not_nan)]
 Eighth = Annotated[float, Field(multiple_of=0.125, ge=-MAX_STEP, le=MAX_STEP)]
 Values = Annotated[
@@ -207,6 +208,40 @@ class Tolerance(Strict):
         return self
 
 
+Exceptions = Annotated[
+    Annotated[Text, Tag("one")] | Annotated[list[Text], Field(min_length=1), Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+]
+CONSTRUCTION = "construction"
+At = Annotated[
+    Annotated[Literal["construction"], Tag("construction")]
+    | Annotated[NonNegativeInt, Tag("step")],
+    Discriminator(lambda value: "construction" if isinstance(value, str) else "step"),
+]
+
+
+def _names(raises: str | list[str] | None) -> tuple[str, ...]:
+    return (raises,) if isinstance(raises, str) else tuple(raises or ())
+
+
+def _check_exception(due: Expected | Input) -> None:
+    """What is said of an exception is said of one, and of a particular one."""
+    if not due.raises:
+        if due.message:
+            raise ValueError("message is the text of an exception: give raises with it")
+        if due.at is not None or due.any_exception:
+            raise ValueError("at and any_exception are of an exception: give raises with them")
+        return
+    any_will_do = bool({"Exception", "BaseException"} & set(_names(due.raises)))
+    if any_will_do and not due.any_exception:
+        raise ValueError(
+            "every exception is an Exception, a full disk too: name the types that are due, as in "
+            "raises: [TypeError, ValueError], or say why any will do: any_exception: ..."
+        )
+    if due.any_exception and not any_will_do:
+        raise ValueError("any_exception goes with raises: Exception")
+
+
 class Expected(Strict):
     """The sequence that a schedule must produce, or the exception that it must raise."""
 
@@ -218,9 +253,19 @@ class Expected(Strict):
         description="rates that a documentation claims, as in values: they alone are judged, "
         "where the documentation contradicts the schedule's definition",
     )
-    raises: Text | None = Field(default=None, description="name of the exception's type")
+    raises: Exceptions | None = Field(
+        default=None, description="name of the exception's type, or of several of which any will do"
+    )
     message: Pattern | None = Field(
         default=None, description="regular expression found in the exception's text"
+    )
+    at: At | None = Field(
+        default=None,
+        description="where it is raised: at construction, which is the default, or the step whose "
+        "rate is not reached any more",
+    )
+    any_exception: Text | None = Field(
+        default=None, description="why any exception will do, where raises is Exception"
     )
     prints: Pattern | None = Field(
         default=None, description="regular expression found in what the calls print"
@@ -234,6 +279,11 @@ class Expected(Strict):
     )
 
     @property
+    def exceptions(self) -> tuple[str, ...]:
+        """The types of exception of which one is due; empty where none is."""
+        return _names(self.raises)
+
+    @property
     def reads(self) -> bool:
         """Whether more is looked at than rates and exceptions."""
         return self.prints is not None or self.warns is not None
@@ -243,8 +293,7 @@ class Expected(Strict):
         ways = (self.values, self.documented, self.raises, self.accepted)
         if sum(way is not None for way in ways) != 1:
             raise ValueError("give either values or raises, or documented, or accepted: true")
-        if self.message and not self.raises:
-            raise ValueError("message is the text of an exception: give raises with it")
+        _check_exception(self)
         if self.reads and self.raises:
             raise ValueError("prints and warns go with values")
         return self
@@ -763,19 +812,25 @@ class Input(Strict):
     """One value for one argument, and what is due then."""
 
     value: Any
-    raises: Text | None = Field(default=None, description="name of the exception's type")
+    raises: Exceptions | None = Field(
+        default=None, description="name of the exception's type, or of several of which any will do"
+    )
     message: Pattern | None = Field(
         default=None, description="regular expression found in the exception's text"
     )
+    at: At | None = Field(default=None, description="where it is raised, as in expected")
+    any_exception: Text | None = Field(default=None, description="as in expected")
     accepted: Literal[True] | None = None
+    schedule: dict[Text, Any] = Field(
+        default={}, description="what this value makes of the schedule, whose rates are due before"
+    )
     source: Text | None = Field(default=None, description="where that is said, if elsewhere")
 
     @model_validator(mode="after")
     def _one_outcome(self) -> Input:
         if (self.raises is None) == (self.accepted is None):
             raise ValueError("give either raises or accepted: true")
-        if self.message and not self.raises:
-            raise ValueError("message is the text of an exception: give raises with it")
+        _check_exception(self)
         return self
 
     @property
@@ -783,7 +838,8 @@ class Input(Strict):
         """The outcome, as a case gives it."""
         if self.raises is None:
             return {"accepted": True}
-        return {"raises": self.raises, **({"message": self.message} if self.message else {})}
+        said = self.model_dump(include={"raises", "message", "at", "any_exception"})
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Validation(Located):
@@ -805,7 +861,8 @@ class Validation(Located):
         """The cases, as a file would give them."""
         for argument, inputs in self.inputs.items():
             for entry in inputs:
-                due = f"raises {entry.raises}" if entry.raises else "is accepted"
+                types = " or ".join(_names(entry.raises))
+                due = f"raises {types}" if types else "is accepted"
                 short = self.implementation.rpartition(".")[2]
                 yield {
                     "name": f"{self.name}/{argument}={_shown(entry.value)}",
@@ -814,7 +871,7 @@ class Validation(Located):
                     "dimension": "validation",
                     "tags": ["validation"],
                     "family": self.family,
-                    "schedule": self.schedule,
+                    "schedule": {**self.schedule, **entry.schedule},
                     "steps": 4,
                     "steps_per_epoch": self.steps_per_epoch,
                     "implementations": [self.implementation],
@@ -829,30 +886,116 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-class Observed(Strict):
+def _steps_of(key: int | str) -> range:
+    """The steps that a key of values stands for: one, or those from the first to the last.
+
+    >>> _steps_of(3), _steps_of("3-5")
+    (range(3, 4), range(3, 6))
+    """
+    if isinstance(key, int):
+        return range(key, key + 1)
+    first, _, last = key.partition("-")
+    return range(int(first), int(last) + 1)
+
+
+def _ascending(key: str) -> str:
+    if not 1 < len(_steps_of(key)) <= MAX_OBSERVED:
+        raise ValueError(f"{key!r}: the last step must exceed the first, and be near enough")
+    return key
+
+
+Span = Annotated[str, StringConstraints(pattern=r"^\d{1,15}-\d{1,15}$"), AfterValidator(_ascending)]
+StepOrSpan = Annotated[
+    Annotated[NonNegativeInt, Tag("step")] | Annotated[Span, Tag("span")],
+    Discriminator(lambda key: "span" if isinstance(key, str) else "step"),
+]
+
+
+class Rates(Strict):
+    """The rates of a sequence, where they are not as due."""
+
+    values: dict[StepOrSpan, float] | None = Field(
+        default=None,
+        description="observed rates, to the printed digits, by the step or by the first and the "
+        "last of several, as in 3-5",
+    )
+    schedule: dict[Text, Any] | None = Field(
+        default=None,
+        description="the schedule that it follows instead, with its family: the rates at all steps "
+        "that values does not name",
+    )
+
+    @property
+    def by_step(self) -> dict[int, float]:
+        """The observed rates step by step."""
+        return {step: rate for key, rate in (self.values or {}).items() for step in _steps_of(key)}
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it says of any step that it is not as due."""
+        return self.values is not None or self.schedule is not None
+
+    @property
+    def instead(self) -> Schedule | None:
+        """The schedule that is followed in place of the case's."""
+        if self.schedule is None:
+            return None
+        given = {name: value for name, value in self.schedule.items() if name != "family"}
+        return FAMILIES[self.schedule["family"]].model_validate(given)
+
+    @model_validator(mode="after")
+    def _readable(self) -> Rates:
+        if self.schedule is not None and self.schedule.get("family") not in FAMILIES:
+            raise ValueError(f"schedule needs a family, one of {', '.join(FAMILIES)}")
+        if self.values is not None and sum(map(len, map(_steps_of, self.values))) != len(
+            self.by_step
+        ):
+            raise ValueError("values names a step twice")
+        try:
+            self.instead  # noqa: B018
+        except ValidationError as error:
+            raise ValueError(f"schedule: {error.errors(include_url=False)[0]['msg']}") from None
+        return self
+
+
+class Observed(Rates):
     """What a divergence looks like; a trial that differs from it is not covered.
 
-    A divergence that shows in several ways gives each of them.
+    `values` and `schedule` are of every sequence but those that `sequences` names. Steps and
+    sequences of which nothing is said are as due. Where an exception was due, everything is said.
     """
 
-    values: dict[NonNegativeInt, float] | None = Field(
-        default=None, description="observed rates at some steps, to the printed digits"
+    sequences: dict[SequenceName, Rates] = Field(
+        default={},
+        description="single sequences that look otherwise: reported, applied, and with the number "
+        "of a further group, as in applied 1; {} for one that is as due",
     )
     raises: Text | None = None
     message: Pattern | None = None
+    at: At | None = Field(default=None, description="where it raises, as in expected")
     signature: Text | None = None
     accepted: Literal[True] | None = Field(
-        default=None, description="it gave rates, whichever, where an exception was due"
+        default=None, description="it gave these rates where an exception was due"
     )
     reason: Pattern | None = Field(
         default=None,
         description="what the judge says of it, where neither rates nor exceptions tell",
     )
 
+    def rates_of(self, sequence: str) -> Rates:
+        """What is recorded of a sequence."""
+        return self.sequences.get(sequence, self)
+
     @model_validator(mode="after")
     def _something(self) -> Observed:
-        if not self.model_fields_set - {"message"}:
+        if not self.model_fields_set - {"message", "at"}:
             raise ValueError("give at least one of values, raises, signature, accepted and reason")
+        if (self.message or self.at is not None) and not self.raises:
+            raise ValueError("message and at are of an exception: give raises with them")
+        if self.accepted and not any(
+            rates.says_something for rates in (self, *self.sequences.values())
+        ):
+            raise ValueError("accepted: say which rates it gave, in values")
         return self
 
 
@@ -897,15 +1040,16 @@ class KnownDivergence(CaseBase):
         "end of schedule",
         "surface",
     ]
-    steps: Window | None = Field(default=None, description="the steps that may diverge; else all")
     severity: Literal["wrong rates", "fails", "misleads"] = Field(
         description="wrong rates: a training runs on other rates than was asked for, and nothing "
         "says so; fails: an exception where a rate was due; misleads: documentation, or bad "
         "input that passes"
     )
     observed: Observed
-    observed_in: dict[Name, Observed] = Field(
-        default={}, description="what it looks like in single cases where it looks otherwise"
+    observed_in: dict[Text, Observed] = Field(
+        default={},
+        description="what it looks like in single cases where it looks otherwise; or in one "
+        "implementation of a case, as <case>::<implementation>",
     )
     expected: Text = Field(description="what was due, in words or numbers")
     explanation: Text
@@ -917,9 +1061,12 @@ class KnownDivergence(CaseBase):
 
     @model_validator(mode="after")
     def _other_looks_are_of_its_cases(self) -> KnownDivergence:
-        strange = set(self.observed_in) - set(self.cases)
-        if strange:
-            raise ValueError(f"observed_in names {min(strange)!r}, which is not among the cases")
+        for key in self.observed_in:
+            case, _, api = key.partition("::")
+            if case not in self.cases:
+                raise ValueError(f"observed_in names {case!r}, which is not among the cases")
+            if api and api not in self.implementations:
+                raise ValueError(f"observed_in names {api!r}, which is not among them")
         return self
 
     @property
@@ -932,9 +1079,10 @@ class KnownDivergence(CaseBase):
         apis = (api.partition(".")[0] for api in self.implementations)
         return framework in apis and within(version, self.versions)
 
-    def look(self, case: str) -> Observed:
-        """What the divergence looks like in a case."""
-        return self.observed_in.get(case, self.observed)
+    def look(self, case: str, api: str = "") -> Observed:
+        """What the divergence looks like in a case, and in one implementation of it."""
+        in_case = self.observed_in.get(case, self.observed)
+        return self.observed_in.get(f"{case}::{api}", in_case)
 
     def covers(self, case: str, api: str, target: str, version: str) -> bool:
         """Whether a trial is in the record's scope."""

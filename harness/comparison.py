@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import closeness
 from harness.budget import (
@@ -18,11 +19,13 @@ from harness.budget import (
     seen,
     unit_roundoff,
 )
-from harness.case import Course, ScheduleCase
+from harness.case import CONSTRUCTION, Course, ScheduleCase
 from harness.catalogue import Implementation, Precision
-from harness.observation import Sequence
+from harness.observation import Observation, Sequence
 from harness.plan import Trial
+from harness.reference import Schedule
 from harness.reference.arithmetic import Float64, Int64, quiet
+from harness.reference.exact import Exact
 from harness.reference.line import LONGEST
 
 REPORTED, APPLIED = "reported", "applied"
@@ -70,7 +73,9 @@ class Comparison:
     The arrays have one entry for each step that was asked for and answered; `expected` is NaN where
     the case gives no number of its own. `allowed` is the error against the reference that is let
     pass, `allowed_expected` that of the case's own numbers. Extremes are None where no value could
-    be compared.
+    be compared. `diverging` has the steps that are judged and not as due; `unlike` says of each
+    value whether it is not as due, also where a documentation's numbers alone are judged and there
+    is none, and the reference model says what is due.
 
     Two errors are told apart. `absolute`, `relative`, `ulp` and `share` are of the distance from
     what was asked for, the exact rate; `remainder` is what `reference` lacks of it. `signed_ulp`
@@ -93,12 +98,18 @@ class Comparison:
     length: int
     first: Deviation | None
     diverging: Int64
+    unlike: NDArray[np.bool_]
     absolute: Extreme | None
     relative: Extreme | None
     ulp: Extreme | None
     share: Extreme | None
     from_best: Extreme | None
     signed_ulp: tuple[float, float] | None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything is due of the sequence."""
+        return not np.isnan(self.reference).all()
 
 
 def group_of(name: str) -> int:
@@ -184,9 +195,17 @@ def _few_numerals(course: Course) -> Float64:
 
 @quiet
 def compare(
-    trial: Trial, case: ScheduleCase, name: str, sequence: Sequence, what: Due
+    trial: Trial,
+    case: ScheduleCase,
+    name: str,
+    sequence: Sequence,
+    what: Due,
+    ended: bool = False,
 ) -> Comparison:
-    """Hold one sequence of a trial against what was due."""
+    """Hold one sequence of a trial against what was due.
+
+    What is missing diverges, unless an exception was due and has `ended` the trial.
+    """
     length = min(len(what.steps), len(sequence.values))
     # A weight of float64 shows a rate of float16 exactly: the coarser of both has its units.
     precision = max(
@@ -201,7 +220,7 @@ def compare(
     ]
     compared = _joined(parts, what, sequence.values) if len(parts) > 1 else parts[0]
     missing = what.steps[length:]
-    if not len(missing):
+    if ended or not len(missing):
         return compared
     due = float(what.reference[length])
     first = Deviation(name, int(missing[0]), "reference", due, None, np.inf, 0.0)
@@ -210,6 +229,72 @@ def compare(
         diverging=np.append(compared.diverging, missing),
         first=compared.first or first,
     )
+
+
+def instead_of(trial: Trial, schedule: Schedule, comparison: Comparison) -> Comparison:
+    """The same sequence held against another schedule, with the budget of its own arithmetic."""
+    case = trial.case
+    if not isinstance(case, ScheduleCase) or trial.call is None:
+        raise ValueError(f"{trial.id} has no schedule")
+    training, steps = case.training_of(group_of(comparison.name)), comparison.steps
+    call = replace(trial.call, realises=None, derived=frozenset())
+    rates, remainder = schedule.known(steps, training.steps_per_epoch, training.changes, Exact())
+    what = Due(
+        steps,
+        rates,
+        np.where(np.isnan(remainder), 0.0, remainder),
+        rates,
+        np.full(len(steps), np.nan),
+        computed(schedule, call, training, steps, rates, trial.implementation),
+        np.zeros(len(steps)),
+    )
+    sequence = Sequence(comparison.seen_in, comparison.observed)
+    return compare(trial, case, comparison.name, sequence, what, ended=True)
+
+
+def unjudged(trial: Trial, case: ScheduleCase, name: str, sequence: Sequence) -> Comparison:
+    """A sequence of which nothing is due, as a comparison with nothing."""
+    steps = case.steps_of(group_of(name))[: len(sequence.values)]
+    observed = sequence.values[: len(steps)]
+    nothing = np.full(len(steps), np.nan)
+    return Comparison(
+        name=name,
+        seen_in=sequence.precision,
+        precision=units_of(sequence, trial.implementation, name),
+        steps=steps,
+        observed=observed,
+        reference=nothing,
+        remainder=nothing,
+        best=nothing,
+        expected=nothing,
+        allowed=nothing,
+        allowed_expected=nothing,
+        length=len(sequence.values),
+        first=None,
+        diverging=steps[:0],
+        unlike=np.zeros(len(steps), dtype=bool),
+        absolute=None,
+        relative=None,
+        ulp=None,
+        share=None,
+        from_best=None,
+        signed_ulp=None,
+    )
+
+
+def steps_reached(case: ScheduleCase, observation: Observation) -> int | str:
+    """Where a trial ended: the first step whose rate was not reached, or at construction.
+
+    The step after the last, if an exception came after all rates had been seen.
+    """
+    if not observation.sequences:
+        return CONSTRUCTION
+    ends = []
+    for name, sequence in observation.sequences.items():
+        steps = case.steps_of(group_of(name))
+        there = len(sequence.values)
+        ends.append(int(steps[there]) if there < len(steps) else int(steps[-1]) + 1)
+    return min(ends)
 
 
 def _stretch(
@@ -241,9 +326,12 @@ def _stretch(
     error = closeness.error(observed, due_reference, remainder)
     off_expected = closeness.error(observed, due_expected)
     wrong_expected = closeness.not_within(off_expected, due_expected, against_expected)
-    wrong = wrong_expected
+    wrong_reference = closeness.not_within(error, due_reference, against_reference)
     if case.expected.documented is None:
-        wrong = wrong | closeness.not_within(error, due_reference, against_reference)
+        unlike = wrong = wrong_expected | wrong_reference
+    else:
+        wrong = wrong_expected
+        unlike = np.where(np.isnan(expected), wrong_reference, wrong_expected)
     first = None
     if wrong.any():
         at = int(np.argmax(wrong))
@@ -278,6 +366,7 @@ def _stretch(
         length=len(sequence.values),
         first=first,
         diverging=steps[wrong],
+        unlike=unlike,
         absolute=_extreme(error, steps),
         relative=_extreme(relative, steps),
         ulp=_extreme(ulp, steps),
@@ -312,6 +401,7 @@ def _joined(parts: list[Comparison], what: Due, observed: Float64) -> Comparison
         allowed=together("allowed"),
         allowed_expected=together("allowed_expected"),
         diverging=together("diverging"),
+        unlike=together("unlike"),
         first=next((part.first for part in parts if part.first), None),
         absolute=greatest("absolute"),
         relative=greatest("relative"),

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import closeness
-from harness.case import KnownDivergence, Observed, ScheduleCase
-from harness.catalogue import Precision
-from harness.comparison import Comparison, units_of
+from harness.budget import seen
+from harness.case import CONSTRUCTION, KnownDivergence, Observed, Rates, ScheduleCase
+from harness.comparison import APPLIED, Comparison, instead_of, steps_reached
 from harness.judgement import Judgement
-from harness.observation import Observation, Raised
-from harness.reference.arithmetic import Float64, Int64
+from harness.observation import Observation
 from harness.signature import same_signature, signature_text
 from harness.verdict import Verdict
 
-_RECORDABLE = {Verdict.DIVERGES, Verdict.REFUSED, Verdict.ACCEPTED}
+RECORDABLE = {Verdict.DIVERGES, Verdict.REFUSED, Verdict.ACCEPTED}
+"""Verdicts that a known divergence can cover."""
+ROOM = 4
+"""ULP by which a rate may differ from the recorded one, beside what an optimizer's own roundings
+explain: the functions of one C library or another differ by that, and printed digits by less."""
 
 
 def with_record(
@@ -44,77 +47,128 @@ def with_record(
         if judgement.verdict is Verdict.CONFORMS:
             reason = f"{where} no longer occurs: remove it"
             return replace(judgement, verdict=Verdict.STALE, reasons=(reason,), record=record)
-        unlike = _unlike(record, judgement)
-        if not unlike:
-            return replace(judgement, verdict=Verdict.KNOWN_DIVERGENCE, record=record)
-        notes.append(f"not as recorded in {where}: {unlike}")
+        look = record.look(trial.case.name, trial.implementation.api)
+        gone = list(_gone(look, judgement))
+        unlike = next(_unlike(look, judgement, gone), "")
+        if unlike:
+            notes.append(f"not as recorded in {where}: {unlike}")
+            continue
+        if gone:
+            reason = f"{where} no longer occurs in the {' and the '.join(gone)} rate: correct it"
+            return replace(judgement, verdict=Verdict.STALE, reasons=(reason,), record=record)
+        return replace(judgement, verdict=Verdict.KNOWN_DIVERGENCE, record=record)
     return replace(judgement, reasons=(*judgement.reasons, *notes))
 
 
-def _unlike(record: KnownDivergence, judgement: Judgement) -> str:
-    """How a trial differs from what a record says, or nothing."""
-    observation = judgement.observation
-    seen = record.look(judgement.trial.case.name)
-    if judgement.verdict not in _RECORDABLE or not isinstance(observation, Observation):
-        return f"the verdict is {judgement.verdict.value}"
-    if seen.reason is not None:
-        unlike = (text for text in judgement.reasons if not re.search(seen.reason, text))
-        return next(unlike, "")
-    if observation.raised is not None:
-        return _unlike_raised(seen, observation.raised)
-    if observation.signature is not None:
-        text = signature_text(observation.signature)
-        same = same_signature(text, seen.signature or "")
-        return "" if same else f"the signature is {text}"
-    if judgement.verdict is Verdict.ACCEPTED and seen.accepted:
-        return ""
-    if seen.values is None:
-        return "it gave values"
-    if judgement.verdict is Verdict.ACCEPTED and isinstance(judgement.trial.case, ScheduleCase):
-        steps, implementation = judgement.trial.case.observed_steps, judgement.trial.implementation
-        each = (
-            _unlike_at(
-                seen.values, name, steps, sequence.values, units_of(sequence, implementation, name)
-            )
-            for name, sequence in observation.sequences.items()
-        )
-        return next(filter(None, each), "")
-    off = [comparison for comparison in judgement.comparisons if comparison.first is not None]
-    if len(off) != len(judgement.reasons):
-        return "values are not all that is wrong"
-    return next(filter(None, (_unlike_values(record, seen.values, c) for c in off)), "")
+def _unlike(look: Observed, judgement: Judgement, gone: Collection[str] = ()) -> Iterator[str]:
+    """How a trial differs from what a record says, in anything that was observed of it.
+
+    Sequences that are as due, though recorded, are told apart from those: they are `gone`.
+    """
+    observation, case = judgement.observation, judgement.trial.case
+    if judgement.verdict not in RECORDABLE or not isinstance(observation, Observation):
+        yield f"the verdict is {judgement.verdict.value}"
+        return
+    yield from _unlike_exception(look, judgement, observation)
+    if not isinstance(case, ScheduleCase):
+        yield from _unlike_signature(look, observation)
+    else:
+        if (judgement.verdict is Verdict.ACCEPTED) is not bool(look.accepted):
+            yield f"the verdict is {judgement.verdict.value}"
+        compared = {comparison.name: comparison for comparison in judgement.comparisons}
+        for name in look.sequences:
+            if name not in compared:
+                yield f"the {name} rate was not observed"
+        for name, comparison in compared.items():
+            if name not in gone:
+                yield from _unlike_rates(look.rates_of(name), judgement, comparison)
+    others = judgement.other_faults
+    if look.reason is None:
+        yield from (f"beside its rates, {text}" for text in others)
+    elif others:
+        yield from (text for text in others if not re.search(look.reason, text))
+    else:
+        yield f"nothing matches {look.reason!r}"
 
 
-def _unlike_values(record: KnownDivergence, seen: dict[int, float], comparison: Comparison) -> str:
-    for step in comparison.diverging:
-        if record.steps and not record.steps.start <= step < record.steps.stop:
-            return f"the {comparison.name} rate diverges at step {step} too"
-    return _unlike_at(
-        seen, comparison.name, comparison.steps, comparison.observed, comparison.precision
-    )
+def _unlike_signature(look: Observed, observation: Observation) -> Iterator[str]:
+    if observation.signature is None:
+        if look.signature is not None:
+            yield "no signature was given"
+        return
+    text = signature_text(observation.signature)
+    if look.signature is None or not same_signature(text, look.signature):
+        yield f"the signature is {text}"
 
 
-def _unlike_at(
-    seen: dict[int, float],
-    name: str,
-    steps: Int64,
-    values: Float64,
-    precision: Precision,
-) -> str:
-    by_step = dict(zip(steps.tolist(), values.tolist(), strict=False))
-    for step, value in seen.items():
-        observed = by_step.get(step)
-        room = 4 * closeness.spacing(np.array([value]), np.dtype(precision))[0]
-        if observed is None or not (
-            observed == value
-            or (math.isnan(observed) and math.isnan(value))
-            or abs(observed - value) <= room
-        ):
-            return f"the {name} rate at step {step} is {observed!r}"
-    return ""
+def _unlike_exception(
+    look: Observed, judgement: Judgement, observation: Observation
+) -> Iterator[str]:
+    raised, case = observation.raised, judgement.trial.case
+    if raised is None:
+        if look.raises is not None:
+            yield f"it raised nothing, and {look.raises} is recorded"
+        return
+    if raised.type != look.raises or (look.message and not re.search(look.message, raised.message)):
+        yield f"it raised {raised}"
+    elif isinstance(case, ScheduleCase):
+        at = steps_reached(case, observation)
+        due = CONSTRUCTION if look.at is None else look.at
+        if at != due:
+            yield f"it raised {raised.type} {place(at)}, and {place(due)} is recorded"
 
 
-def _unlike_raised(seen: Observed, raised: Raised) -> str:
-    if raised.type != seen.raises or (seen.message and not re.search(seen.message, raised.message)):
-        return f"it raised {raised}"
-    return ""
+def place(at: str | int) -> str:
+    """`at construction`, or `before the rate of step 3`."""
+    return f"at {at}" if isinstance(at, str) else f"before the rate of step {at}"
+
+
+def _unlike_rates(rates: Rates, judgement: Judgement, comparison: Comparison) -> Iterator[str]:
+    """Where a sequence is neither as recorded nor, where nothing is recorded, as due."""
+    name, recorded = comparison.name, rates.by_step
+    steps = comparison.steps.tolist()
+    ended = isinstance(judgement.observation, Observation) and judgement.observation.raised
+    if not ended:
+        for step in comparison.diverging.tolist():
+            if step not in steps:
+                yield f"the {name} rate at step {step} is missing"
+    for step in recorded:
+        if step not in steps:
+            yield f"the {name} rate at step {step} was not observed, and is recorded"
+    due = np.array([recorded.get(step, np.nan) for step in steps], dtype=np.float64)
+    named = np.array([step in recorded for step in steps], dtype=bool)
+    off = _not_as_recorded(due, judgement, comparison) & named
+    if rates.instead is not None:
+        followed = instead_of(judgement.trial, rates.instead, comparison)
+        off |= followed.unlike & ~named
+    elif not comparison.is_judged:
+        off |= ~named  # no rate is due, so each is to be recorded
+    else:
+        off |= comparison.unlike & ~named
+    for at in np.flatnonzero(off):
+        observed = float(comparison.observed[at])
+        known = f", and {float(due[at])!r} is recorded" if named[at] else ""
+        yield f"the {name} rate at step {steps[at]} is {observed!r}{known}"
+
+
+def _not_as_recorded(
+    due: NDArray[np.float64], judgement: Judgement, comparison: Comparison
+) -> NDArray[np.bool_]:
+    trial, dtype = judgement.trial, np.dtype(comparison.precision)
+    moved_by = trial.training.optimizer if comparison.name.startswith(APPLIED) else "SGD"
+    room = ROOM * closeness.spacing(due, dtype)
+    computed_in = trial.implementation.precision
+    room = np.fmax(room, seen(room, due, computed_in, comparison.precision, moved_by))
+    observed = comparison.observed
+    both_nan = np.isnan(due) & np.isnan(observed)
+    return np.asarray(~(both_nan | (closeness.error(observed, due) <= room)))
+
+
+def _gone(look: Observed, judgement: Judgement) -> Iterator[str]:
+    """The sequences that are said to diverge, and are as due."""
+    if judgement.verdict is Verdict.ACCEPTED:  # no rate is due
+        return
+    for comparison in judgement.comparisons:
+        recorded = look.rates_of(comparison.name)
+        if comparison.is_judged and recorded.says_something and not comparison.unlike.any():
+            yield comparison.name

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import yaml
 from rich.console import Console
 from rich.text import Text
 
-from harness import closeness, listing
+from harness import closeness, listing, recording
 from harness.case import Case, ScheduleCase
 from harness.comparison import Comparison
 from harness.console import STYLES
+from harness.divergence import RECORDABLE
 from harness.errors import NothingSelected, NothingToRun
 from harness.judge import Judge
 from harness.judgement import Judgement
@@ -100,6 +102,9 @@ def _print_judgement(judgement: Judgement, out: Console) -> None:
         _line(out, f"  {reason}")
     if judgement.why:
         _line(out, f"  diagnosis: {judgement.why}")
+    if judgement.verdict in RECORDABLE:
+        look = yaml.safe_dump(recording.observed(judgement), default_flow_style=True, width=10**6)
+        _line(out, f"  if it is to be a known divergence, its observed: {look.strip()}")
     if judgement.record:
         _line(out, f"  record: {judgement.record.name}: {judgement.record.explanation}")
         _line(out, f"  remedy: {judgement.record.remedy}")
@@ -131,6 +136,10 @@ def call_text(trial: Trial) -> str:
 
 
 def _table(comparison: Comparison) -> str:
+    if not comparison.is_judged:
+        pairs = zip(comparison.steps.tolist(), comparison.observed.tolist(), strict=True)
+        rows = [{"step": step, "observed": repr(rate)} for step, rate in pairs]
+        return listing.table(rows[:MAX_ROWS])
     reference, observed = comparison.reference, comparison.observed
     error = closeness.error(observed, reference, comparison.remainder)
     ulp = error / closeness.spacing(reference, np.dtype(comparison.precision))

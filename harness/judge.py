@@ -9,7 +9,14 @@ from collections.abc import Iterable, Sequence as Items
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from harness.case import Expected, KnownDivergence, ScheduleCase, Surface, SurfaceCase
+from harness.case import (
+    CONSTRUCTION,
+    Expected,
+    KnownDivergence,
+    ScheduleCase,
+    Surface,
+    SurfaceCase,
+)
 from harness.comparison import (
     APPLIED,
     REPORTED,
@@ -20,11 +27,13 @@ from harness.comparison import (
     due,
     group_of,
     precision_due,
+    steps_reached,
+    unjudged,
 )
 from harness.diagnosis import Diagnosis, diagnose
-from harness.divergence import with_record
+from harness.divergence import place, with_record
 from harness.judgement import Judgement
-from harness.observation import Lost, Observation
+from harness.observation import Lost, Observation, Raised
 from harness.plan import Trial
 from harness.signature import surface_faults
 from harness.verdict import Verdict
@@ -72,7 +81,8 @@ class Judge:
             judgement = _judge_surface(trial, case.surface[trial.implementation.api], observation)
             return self._with_record(judgement, version)
         judgement, dues = _judge_schedule(trial, case, observation)
-        diverges = judgement.verdict is Verdict.DIVERGES and judgement.first is not None
+        wrong = judgement.verdict is Verdict.DIVERGES and judgement.first is not None
+        diverges = wrong and bool(dues)
         judgement = self._with_record(judgement, version)
         known = judgement.verdict is Verdict.KNOWN_DIVERGENCE
         if diverges and (self.explains_known if known else self.explains):
@@ -105,38 +115,105 @@ def _judge_schedule(
     trial: Trial, case: ScheduleCase, observation: Observation
 ) -> tuple[Judgement, dict[int, Due]]:
     """The verdict without records, and what was due of each parameter group, if values were."""
-    dues: dict[int, Due] = {}
-    if case.expected.raises is not None:
-        verdict, reasons = _exception_due(case.expected, observation)
-        return Judgement(trial, verdict, reasons, observation=observation), dues
-    if case.expected.accepted:
-        if observation.raised is None:
-            unsaid = tuple(_unsaid(case.expected, observation))
-            verdict = Verdict.DIVERGES if unsaid else Verdict.CONFORMS
-            return Judgement(trial, verdict, unsaid, observation=observation), dues
+    if not observation.misshapen and case.expected.raises is None and not case.expected.accepted:
+        return _judge_rates(trial, case, observation)
+    gave = [unjudged(trial, case, name, s) for name, s in observation.sequences.items()]
+    judged = Judgement(trial, Verdict.CONFORMS, (), tuple(gave), observation)
+    if observation.misshapen:
+        judgement = _judge_misshapen(case, observation, judged)
+    elif case.expected.raises is not None:
+        judgement = _judge_exception(case, observation, judged)
+    else:
+        judgement = _judge_accepted(case, observation, judged)
+    extra = tuple(_misfits(trial, case, judgement.comparisons))
+    if extra:
+        fails = judgement.verdict.fails
+        judgement = replace(
+            judgement,
+            verdict=judgement.verdict if fails else Verdict.DIVERGES,
+            reasons=(*judgement.reasons, *extra),
+            other_faults=(*judgement.other_faults, *extra),
+        )
+    return judgement, {}
+
+
+def _judge_misshapen(case: ScheduleCase, observation: Observation, judged: Judgement) -> Judgement:
+    reasons = (f"gave no rate: {observation.misshapen}",)
+    if case.own_values is not None:
+        comparisons, _ = _compared(judged.trial, case, observation, ended=True)
+        judged = replace(judged, comparisons=comparisons)
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons, other_faults=reasons)
+
+
+def _judge_accepted(case: ScheduleCase, observation: Observation, judged: Judgement) -> Judgement:
+    if observation.raised is not None:
         reasons = (f"raised {observation.raised} where nothing was to be raised",)
-        return Judgement(trial, Verdict.REFUSED, reasons, observation=observation), dues
-    for name in observation.sequences:
-        group = group_of(name)
-        dues[group] = dues.get(group) or due(trial, case, group)
-    comparisons = tuple(
-        compare(trial, case, name, sequence, dues[group_of(name)])
-        for name, sequence in observation.sequences.items()
-    )
+        return replace(judged, verdict=Verdict.REFUSED, reasons=reasons)
+    unsaid = tuple(_unsaid(case.expected, observation))
+    verdict = Verdict.DIVERGES if unsaid else Verdict.CONFORMS
+    return replace(judged, verdict=verdict, reasons=unsaid, other_faults=unsaid)
+
+
+def _judge_rates(
+    trial: Trial, case: ScheduleCase, observation: Observation
+) -> tuple[Judgement, dict[int, Due]]:
+    comparisons, dues = _compared(trial, case, observation)
     judged = Judgement(trial, Verdict.CONFORMS, (), comparisons, observation)
     broken = [
         text for c in comparisons if c.name.startswith(REPORTED) for text in contradictions(c)
     ]
     if broken and not case.expected.documented:
-        reasons = (_first_of(broken),)
-        return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=reasons), dues
+        return replace(judged, verdict=Verdict.BROKEN_CASE, reasons=(_first_of(broken),)), dues
     if observation.raised is not None:
-        reasons = (f"raised {observation.raised} where values were due",)
-        return replace(judged, verdict=Verdict.REFUSED, reasons=reasons), dues
-    reasons = tuple(_faults(trial, case, observation, comparisons))
-    if not reasons:
+        others = tuple(_misfits(trial, case, comparisons))
+        reasons = (f"raised {observation.raised} where values were due", *others)
+        return replace(judged, verdict=Verdict.REFUSED, reasons=reasons, other_faults=others), dues
+    others = tuple(_other_faults(trial, case, observation, comparisons))
+    faults = (*others, *(_deviations(c) for c in comparisons if c.first))
+    if not faults:
         return judged, dues
-    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons), dues
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=faults, other_faults=others), dues
+
+
+def _compared(
+    trial: Trial, case: ScheduleCase, observation: Observation, ended: bool = False
+) -> tuple[tuple[Comparison, ...], dict[int, Due]]:
+    dues: dict[int, Due] = {}
+    for name in observation.sequences:
+        group = group_of(name)
+        dues[group] = dues.get(group) or due(trial, case, group)
+    comparisons = tuple(
+        compare(trial, case, name, sequence, dues[group_of(name)], ended)
+        for name, sequence in observation.sequences.items()
+    )
+    return comparisons, dues
+
+
+def _judge_exception(case: ScheduleCase, observation: Observation, judged: Judgement) -> Judgement:
+    """The verdict where an exception was due: on it, where it came, and the rates before it."""
+    expected, raised = case.expected, observation.raised
+    wanted = " or ".join(expected.exceptions)
+    if raised is None:
+        values = [float(s.values[0]) for s in observation.sequences.values() if len(s.values)]
+        gave = f"gave {values[0]!r}" if values else "gave no value"
+        reason = f"{gave} where {wanted} was due"
+        return replace(judged, verdict=Verdict.ACCEPTED, reasons=(reason,))
+    comparisons, _ = _compared(judged.trial, case, observation, ended=True)
+    judged = replace(judged, comparisons=comparisons)
+    reasons = tuple(_exception_faults(expected, raised, steps_reached(case, observation)))
+    reasons += tuple(f"before it, {_deviations(c)}" for c in comparisons if c.first)
+    return replace(judged, verdict=Verdict.DIVERGES, reasons=reasons) if reasons else judged
+
+
+def _exception_faults(due: Expected, raised: Raised, at: int | str) -> Iterable[str]:
+    wanted = " or ".join(due.exceptions)
+    if not {raised.type, *raised.bases} & set(due.exceptions):
+        yield f"raised {raised} where {wanted} was due"
+    elif due.message and not re.search(due.message, raised.message):
+        yield f"the text of {raised} does not match {due.message!r}"
+    elif at != (CONSTRUCTION if due.at is None else due.at):
+        where = place(CONSTRUCTION if due.at is None else due.at)
+        yield f"raised {raised} {place(at)}, and it was due {where}"
 
 
 def _explained(
@@ -150,20 +227,7 @@ def _explained(
         return None
 
 
-def _exception_due(due: Expected, observation: Observation) -> tuple[Verdict, tuple[str, ...]]:
-    raised = observation.raised
-    if raised is None:
-        values = [float(s.values[0]) for s in observation.sequences.values() if len(s.values)]
-        gave = f"gave {values[0]!r}" if values else "gave no value"
-        return Verdict.ACCEPTED, (f"{gave} where {due.raises} was due",)
-    if due.raises not in (raised.type, *raised.bases):
-        return Verdict.DIVERGES, (f"raised {raised} where {due.raises} was due",)
-    if due.message and not re.search(due.message, raised.message):
-        return Verdict.DIVERGES, (f"the text of {raised} does not match {due.message!r}",)
-    return Verdict.CONFORMS, ()
-
-
-def _faults(
+def _other_faults(
     trial: Trial, case: ScheduleCase, observation: Observation, comparisons: Items[Comparison]
 ) -> Iterable[str]:
     names = [
@@ -172,19 +236,26 @@ def _faults(
         for kind in ((REPORTED, APPLIED) if trial.shows_applied else (REPORTED,))
     ]
     for name in names:
-        sequence = observation.sequences.get(name)
-        due = precision_due(trial.implementation, name)
-        if sequence is None:
+        if name not in observation.sequences:
             yield f"the {name} rate was not observed"
-        elif sequence.precision != due:
-            yield f"the {name} rate is {sequence.precision}, not {due}"
-    for comparison in comparisons:
-        asked = len(case.steps_of(group_of(comparison.name)))
-        if comparison.length > asked:
-            yield f"{comparison.length} {comparison.name} rates for {asked} steps"
-        if comparison.first:
-            yield _first_of([str(comparison.first), *comparison.diverging[1:]])
+    yield from _misfits(trial, case, comparisons)
     yield from _unsaid(case.expected, observation)
+
+
+def _deviations(comparison: Comparison) -> str:
+    """The first value that is not as due, and how many more there are."""
+    return _first_of([str(comparison.first), *comparison.diverging[1:]])
+
+
+def _misfits(trial: Trial, case: ScheduleCase, comparisons: Items[Comparison]) -> Iterable[str]:
+    """Sequences of another precision than the implementation's, or of too many rates."""
+    for comparison in comparisons:
+        name, due = comparison.name, precision_due(trial.implementation, comparison.name)
+        asked = len(case.steps_of(group_of(name)))
+        if comparison.length and comparison.seen_in != due:
+            yield f"the {name} rate is {comparison.seen_in}, not {due}"
+        if comparison.length > asked:
+            yield f"{comparison.length} {name} rates for {asked} steps"
 
 
 def _unsaid(due: Expected, observation: Observation) -> Iterable[str]:

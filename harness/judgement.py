@@ -19,7 +19,7 @@ class Judgement:
     `reasons` are sentences, the most telling first. `record` is the known divergence that covers
     the trial, also where it has gone stale. `diagnosis` is the cause that reproduces the values
     of a trial that diverges, where one does; `unexplained` says that one was looked for and none
-    found.
+    found. `other_faults` are the reasons that are about neither a rate nor an exception.
     """
 
     trial: Trial
@@ -30,6 +30,7 @@ class Judgement:
     record: KnownDivergence | None = None
     diagnosis: Diagnosis | None = None
     unexplained: bool = False
+    other_faults: tuple[str, ...] = ()
 
     def without_values(self) -> Judgement:
         """The same without what was observed, whose size is that of its sequences."""

@@ -51,7 +51,9 @@ class Observation:
         sequences: by name, `reported` and `applied`.
         signature: of the API, without `self`, where that was asked.
         deprecation: what the API's own documentation says of it then, as it is installed.
-        raised: the exception that ended the trial, if any; sequences seen before it stay.
+        raised: the exception that ended the trial, if any; sequences seen before it stay. Without
+            any it was raised before the first update, as the schedule was constructed.
+        misshapen: what was given in place of one rate for each group, in words; it ended the trial.
         warnings: `Category: text` of each Python warning, in order, without repetitions.
         printed: what the process wrote to its standard output and error.
         seconds: the time from request to answer in the worker.
@@ -61,6 +63,7 @@ class Observation:
     signature: tuple[Parameter, ...] | None = None
     deprecation: str = ""
     raised: Raised | None = None
+    misshapen: str = ""
     warnings: tuple[str, ...] = ()
     printed: str = ""
     seconds: float = 0.0

@@ -333,10 +333,65 @@ def test_of_an_input_either_an_exception_is_due_or_none(outcome):
 
 def test_a_record_may_look_otherwise_in_single_cases():
     one = record(cases=["halves", "other"], observed_in={"other": {"raises": "ValueError"}})
-    assert one.look("halves").values == {1: 0.5}
+    assert one.look("halves").by_step == {1: 0.5, 2: 0.5, 3: 0.5}
     assert one.look("other").raises == "ValueError"
     with pytest.raises(ValidationError, match="observed_in names 'third'"):
         record(observed_in={"third": {"raises": "ValueError"}})
+    api = TORCH_EXPONENTIAL
+    of_one = record(observed_in={f"halves::{api}": {"raises": "KeyError"}})
+    assert of_one.look("halves", api).raises == "KeyError"
+    assert of_one.look("halves", "another").raises is None
+    with pytest.raises(ValidationError, match=r"observed_in names 'torch\.None'"):
+        record(observed_in={"halves::torch.None": {"raises": "KeyError"}})
+
+
+@pytest.mark.parametrize(
+    ("observed", "telling"),
+    [
+        ({"values": {"3-1": 0.5}}, "must exceed"),
+        ({"values": {"3-3": 0.5}}, "must exceed"),
+        ({"values": {"0-9999999": 0.5}}, "near enough"),
+        ({"values": {"a-b": 0.5}}, "pattern"),
+        ({"values": {1: 0.5, "0-3": 0.5}}, "names a step twice"),
+        ({"sequences": {"momentum": {"values": {1: 0.5}}}}, "pattern"),
+        ({"schedule": {"base_lr": 0.5}}, "schedule needs a family"),
+        ({"schedule": {"family": "constant"}}, "schedule: Field required"),
+        ({"accepted": True}, "say which rates it gave"),
+        ({"accepted": True, "sequences": {"applied": {}}}, "say which rates it gave"),
+        ({"values": {1: 0.5}, "at": 3}, "give raises with them"),
+        ({"at": 3}, "give at least one"),
+    ],
+)
+def test_what_a_record_says_is_looked_at(observed, telling):
+    with pytest.raises(ValidationError, match=telling):
+        record(observed=observed)
+
+
+@pytest.mark.parametrize("types", ["Exception", "BaseException", ["ValueError", "Exception"]])
+def test_a_bare_exception_needs_a_reason(types):
+    with pytest.raises(ValidationError, match="a full disk too"):
+        schedule_case(expected={"raises": types})
+    with pytest.raises(ValidationError, match="a full disk too"):
+        validation(inputs={"gamma": [{"value": 1, "raises": types}]})
+    why = {"raises": types, "any_exception": "what a user's function raises is not ours to say"}
+    assert schedule_case(expected=why).expected.exceptions
+    with pytest.raises(ValidationError, match="any_exception goes with raises: Exception"):
+        schedule_case(expected={**why, "raises": "ValueError"})
+
+
+@pytest.mark.parametrize("at", [-1, "never", 1.5, True])
+def test_where_an_exception_is_due_is_a_step_or_construction(at):
+    with pytest.raises(ValidationError):
+        schedule_case(expected={"raises": "ValueError", "at": at})
+    assert schedule_case(expected={"raises": "ValueError", "at": "construction"})
+    with pytest.raises(ValidationError, match="at and any_exception are of an exception"):
+        schedule_case(expected={"values": {0: 0.5}, "at": 3})
+
+
+def test_an_input_may_make_another_schedule_of_the_good_one():
+    inputs = {"gamma": [{"value": 0.25, "schedule": {"decay_rate": 0.25}, "raises": "ValueError"}]}
+    (case,) = validation(inputs=inputs).validations[0].expanded()
+    assert case["schedule"]["decay_rate"] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -486,7 +486,9 @@ def test_an_argument_that_is_no_number_is_judged_by_what_comes_of_it(gamma):
     assert judged(made, observation).verdict is Verdict.REFUSED
 
 
-@pytest.mark.parametrize("due", ["OverflowError", "ArithmeticError", "Exception"])
+@pytest.mark.parametrize(
+    "due", ["OverflowError", "ArithmeticError", ["TypeError", "ArithmeticError"]]
+)
 def test_the_exception_that_is_due_or_one_derived_from_it_conforms(due):
     case = schedule_case(expected={"raises": due})
     observation = raised("OverflowError", "", ("ArithmeticError", "Exception"))
@@ -498,6 +500,99 @@ def test_another_exception_than_the_one_due_diverges():
     judgement = judged(trial(case), raised("TypeError", "no"))
     assert judgement.verdict is Verdict.DIVERGES
     assert judgement.reasons == ("raised TypeError: no where ValueError was due",)
+
+
+def stopped(made, rates, text="enough", applied=None):
+    """An observation that an exception ended after some rates."""
+    return replace(seen(made, rates, applied), raised=Raised("ValueError", ("Exception",), text))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_exception_is_due_at_a_step_and_at_no_other(at):
+    made = trial(schedule_case(expected={"raises": "ValueError", "at": at}))
+    for reached in range(4):
+        judgement = judged(made, stopped(made, HALVES[:reached]))
+        assert (judgement.verdict is Verdict.CONFORMS) is (reached == at), reached
+    if at != 3:
+        (reason,) = judgement.reasons
+        assert reason.endswith(f"the rate of step 3, and it was due before the rate of step {at}")
+
+
+def test_an_exception_is_due_at_construction_unless_a_step_is_given():
+    made = trial(schedule_case(expected={"raises": "ValueError"}))
+    assert judged(made, raised("ValueError")).verdict is Verdict.CONFORMS
+    judgement = judged(made, stopped(made, []))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "before the rate of step 0, and it was due at construction" in judgement.reasons[0]
+
+
+def test_an_exception_after_the_last_rate_is_one_at_the_step_after_it():
+    made = trial(schedule_case(expected={"raises": "ValueError", "at": 4}))
+    assert judged(made, stopped(made, HALVES)).verdict is Verdict.CONFORMS
+
+
+@pytest.mark.parametrize(
+    ("reported", "applied"),
+    [
+        ([0.5, 0.3], HALVES[:2]),
+        (HALVES[:2], [0.5, 250000.0]),
+        ([NAN, 0.25], HALVES[:2]),
+        ([0.5, 0.25, 0.2], HALVES[:2]),
+    ],
+)
+def test_rates_before_an_exception_that_is_due_are_as_due(reported, applied):
+    made = trial(schedule_case(expected={"raises": "ValueError", "at": 2}))
+    judgement = judged(made, stopped(made, reported, applied=applied))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "before it, " in judgement.reasons[0]
+
+
+@pytest.mark.parametrize("name", ["reported", "applied"])
+def test_rates_before_an_exception_on_record_are_as_due_or_recorded(name):
+    made = trial(schedule_case())
+    one = record(observed={"raises": "ValueError", "at": 2})
+    assert judged(made, stopped(made, HALVES[:2]), one).verdict is Verdict.KNOWN_DIVERGENCE
+    wrong = {"rates": HALVES[:2], "applied": HALVES[:2]}
+    wrong["applied" if name == "applied" else "rates"] = [0.5, 0.75]
+    judgement = judged(made, stopped(made, **wrong), one)
+    assert judgement.verdict is Verdict.REFUSED
+    assert f"the {name} rate at step 1 is 0.75" in judgement.reasons[-1]
+    seen_too = {"raises": "ValueError", "at": 2, "sequences": {name: {"values": {1: 0.75}}}}
+    two = record(observed=seen_too)
+    assert judged(made, stopped(made, **wrong), two).verdict is Verdict.KNOWN_DIVERGENCE
+    assert judged(made, stopped(made, HALVES[:2]), two).verdict is Verdict.STALE
+
+
+@pytest.mark.parametrize("reached", [0, 1, 3, 4])
+def test_an_exception_on_record_comes_at_the_recorded_step(reached):
+    made = trial(schedule_case())
+    one = record(observed={"raises": "ValueError", "at": 2})
+    judgement = judged(made, stopped(made, HALVES[:reached]), one)
+    assert judgement.verdict is Verdict.REFUSED
+    assert "and before the rate of step 2 is recorded" in judgement.reasons[-1]
+    early = judged(made, raised("ValueError"), one)
+    assert "it raised ValueError at construction" in early.reasons[-1]
+
+
+# What is no rate.
+
+
+@pytest.mark.parametrize(
+    "expected", [{"values": HALVES}, {"accepted": True}, {"raises": "ValueError"}]
+)
+def test_what_is_no_rate_diverges_whatever_was_due(expected):
+    made = trial(schedule_case(expected=expected))
+    text = "get_last_lr() gave [0.5, 0.25] for 1 group(s)"
+    judgement = judged(made, replace(seen(made, HALVES[:1]), misshapen=text))
+    assert judgement.verdict is Verdict.DIVERGES
+    assert judgement.reasons == (f"gave no rate: {text}",)
+    # Where no rate is due, those that came before are to be recorded too.
+    before = {} if "values" in expected else {"values": {0: 0.5}}
+    one = record(observed={"reason": "gave \\[0.5, 0.25\\] for 1 group", **before})
+    known = judged(made, replace(seen(made, HALVES[:1]), misshapen=text), one)
+    assert known.verdict is Verdict.KNOWN_DIVERGENCE
+    other = judged(made, replace(seen(made, HALVES[:1]), misshapen="'0.5', of the type str"), one)
+    assert other.verdict is Verdict.DIVERGES
 
 
 def test_an_exception_without_the_text_that_is_due_diverges():
@@ -611,9 +706,10 @@ def test_a_record_of_something_else_covers_nothing(fields, version):
     ("fields", "telling"),
     [
         pytest.param({"observed": {"values": {1: 0.4}}}, "at step 1 is 0.5", id="value"),
-        pytest.param({"observed": {"values": {9: 0.5}}}, "at step 9 is None", id="step"),
-        pytest.param({"steps": {"start": 1, "stop": 3}}, "diverges at step 3 too", id="window"),
-        pytest.param({"observed": {"raises": "ValueError"}}, "it gave values", id="exception"),
+        pytest.param({"observed": {"values": {9: 0.5}}}, "step 9 was not observed", id="step"),
+        pytest.param({"observed": {"values": {1: 0.5, 2: 0.5}}}, "at step 3 is 0.5", id="unnamed"),
+        pytest.param({"observed": {"values": {0: 0.4, "1-3": 0.5}}}, "step 0 is 0.5", id="right"),
+        pytest.param({"observed": {"raises": "ValueError"}}, "it raised nothing", id="exception"),
     ],
 )
 def test_a_divergence_that_is_not_as_recorded_still_diverges_and_says_so(fields, telling):
@@ -621,10 +717,6 @@ def test_a_divergence_that_is_not_as_recorded_still_diverges_and_says_so(fields,
     assert judgement.verdict is Verdict.DIVERGES
     assert "not as recorded in 'stands still' (cases/made.yaml:3)" in judgement.reasons[-1]
     assert telling in judgement.reasons[-1]
-
-
-def test_a_record_may_be_bounded_to_the_steps_that_diverge():
-    assert recorded(record(steps={"start": 1, "stop": 4})).verdict is Verdict.KNOWN_DIVERGENCE
 
 
 def test_a_record_is_of_the_printed_digits():
@@ -635,9 +727,9 @@ def test_a_record_is_of_the_printed_digits():
     }
     made = trial(schedule_case(**case), CELL)
     observation = seen(made, [0.1, 0.1, 0.1, 0.1])
-    one = record(implementations=[CELL], observed={"values": {1: 0.1}})
+    one = record(implementations=[CELL], observed={"values": {"1-3": 0.1}})
     assert judged(made, observation, one).verdict is Verdict.KNOWN_DIVERGENCE
-    one = record(implementations=[CELL], observed={"values": {1: 0.10001}})
+    one = record(implementations=[CELL], observed={"values": {1: 0.1, "2-3": 0.10001}})
     assert judged(made, observation, one).verdict is Verdict.DIVERGES
 
 
@@ -694,10 +786,54 @@ def test_a_signature_on_record_is_known():
 
 
 def test_a_divergence_of_the_applied_rate_alone_can_be_on_record():
-    # The reported rate is as due, so the recorded number is none of its business.
-    one = record(kind="applied-vs-reported", observed={"values": {1: 0.5, 2: 0.5}})
+    still = {"values": {"1-3": 0.5}}
+    one = record(kind="applied-vs-reported", observed={"sequences": {"applied": still}})
     judgement = recorded(one, rates=HALVES, applied=STILL)
     assert judgement.verdict is Verdict.KNOWN_DIVERGENCE, judgement.reasons
+    judgement = recorded(one, rates=STILL, applied=STILL)
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "the reported rate at step 1 is 0.5" in judgement.reasons[-1]
+    same = record(observed={**still, "sequences": {"reported": {}}})
+    assert recorded(same, rates=HALVES, applied=STILL).verdict is Verdict.KNOWN_DIVERGENCE
+
+
+@pytest.mark.parametrize("right", ["reported", "applied"])
+def test_a_record_of_two_sequences_is_stale_where_one_of_them_is_right_again(right):
+    rates = {"rates": STILL, "applied": STILL} | {
+        "rates" if right == "reported" else "applied": HALVES
+    }
+    judgement = recorded(record(), **rates)
+    assert judgement.verdict is Verdict.STALE
+    assert judgement.reasons == (
+        f"'stands still' (cases/made.yaml:3) no longer occurs in the {right} rate: correct it",
+    )
+
+
+def test_a_sequence_that_is_half_right_is_not_as_recorded():
+    judgement = recorded(record(), rates=STILL, applied=[0.5, 0.5, 0.5, 0.0625])
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "the applied rate at step 3 is 0.0625, and 0.5 is recorded" in judgement.reasons[-1]
+
+
+def test_a_record_may_name_another_schedule_that_is_followed():
+    still = {"family": "constant", "base_lr": 0.5, "factor": 1.0, "total_iters": 1}
+    one = record(observed={"schedule": still})
+    assert recorded(one).verdict is Verdict.KNOWN_DIVERGENCE
+    judgement = recorded(one, rates=[0.5, 0.5, 0.5, 0.4])
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "the reported rate at step 3 is 0.4" in judgement.reasons[-1]
+    but = record(observed={"schedule": still, "values": {3: 0.4}})
+    assert recorded(but, rates=[0.5, 0.5, 0.5, 0.4]).verdict is Verdict.KNOWN_DIVERGENCE
+    assert recorded(but).verdict is Verdict.DIVERGES
+
+
+def test_where_a_documentation_alone_is_judged_the_other_steps_are_as_the_model_says():
+    case = {"expected": {"documented": {1: 0.4}}}
+    one = record(observed={"values": {1: 0.25}})
+    assert recorded(one, rates=HALVES, **case).verdict is Verdict.KNOWN_DIVERGENCE
+    judgement = recorded(one, rates=[0.5, 0.25, 0.125, 0.3], **case)
+    assert judgement.verdict is Verdict.DIVERGES
+    assert "the reported rate at step 3 is 0.3" in judgement.reasons[-1]
 
 
 @pytest.mark.parametrize("odd", [NAN, INF, -INF])
@@ -724,11 +860,15 @@ def test_a_record_of_values_does_not_cover_what_else_is_wrong():
 def test_a_validation_that_is_missing_can_be_on_record():
     # The documentation promises an exception, the framework goes on: the most usual of them.
     made = trial(schedule_case(expected={"raises": "ValueError"}))
-    one = record(kind="validation", observed={"values": {0: 0.5, 1: 0.25}})
+    rates = dict(enumerate(HALVES))
+    one = record(kind="validation", observed={"accepted": True, "values": rates})
     judgement = judged(made, seen(made, HALVES), one)
     assert judgement.verdict is Verdict.KNOWN_DIVERGENCE, judgement.reasons
-    other = record(kind="validation", observed={"values": {1: 0.4}})
-    assert judged(made, seen(made, HALVES), other).verdict is Verdict.ACCEPTED
+    for other in ({**rates, 1: 0.4}, {0: 0.5, 1: 0.25}, {**rates, 4: 0.03125}):
+        unlike = record(kind="validation", observed={"accepted": True, "values": other})
+        assert judged(made, seen(made, HALVES), unlike).verdict is Verdict.ACCEPTED
+    silent = record(kind="validation", observed={"values": rates})
+    assert judged(made, seen(made, HALVES), silent).verdict is Verdict.ACCEPTED
     assert judged(made, raised("ValueError"), one).verdict is Verdict.STALE
 
 
@@ -767,7 +907,7 @@ def late_record(values):
 
 
 def test_no_diagnosis_is_looked_for_where_a_record_explains_the_values(monkeypatch):
-    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record({1: 0.5}))
+    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record(dict(enumerate(LATE))))
     assert judgement.verdict is Verdict.KNOWN_DIVERGENCE
     assert (judgement.diagnosis, judgement.why, looked_for) == (None, None, 0)
 
@@ -781,12 +921,15 @@ def test_a_diagnosis_is_looked_for_where_a_record_explains_other_values(monkeypa
 
 def test_who_asks_for_it_is_told_the_diagnosis_of_a_known_divergence_too(monkeypatch):
     options = {"explains_known": True}
-    judgement, looked_for = diagnosed(monkeypatch, LATE, late_record({1: 0.5}), **options)
+    late = late_record(dict(enumerate(LATE)))
+    judgement, looked_for = diagnosed(monkeypatch, LATE, late, **options)
     assert judgement.verdict is Verdict.KNOWN_DIVERGENCE
     assert judgement.why == "the observed sequence is the expected one, one step late"
     assert looked_for == 1
     odd = [0.5, 0.123, 0.0123, 0.00123]
-    judgement, looked_for = diagnosed(monkeypatch, odd, late_record({1: 0.123}), **options)
+    judgement, looked_for = diagnosed(
+        monkeypatch, odd, late_record(dict(enumerate(odd))), **options
+    )
     assert (judgement.verdict, judgement.why) == (Verdict.KNOWN_DIVERGENCE, UNEXPLAINED)
     judgement, looked_for = diagnosed(monkeypatch, HALVES, late_record({1: 0.5}), **options)
     assert (judgement.verdict, judgement.why, looked_for) == (Verdict.STALE, None, 0)
@@ -972,12 +1115,17 @@ def test_a_group_that_was_not_observed_is_missed():
 
 
 def test_a_record_of_values_is_of_every_sequence_that_diverges():
-    still = record(observed={"values": {1: 0.5}})
-    assert grouped_verdict(STILL, QUARTERS, still).verdict is Verdict.KNOWN_DIVERGENCE
+    still = record(observed={"values": {"0-3": 0.5}})
+    first = {name: {"values": {"1-3": 0.5}} for name in ("reported", "applied")}
+    of_first = record(observed={"sequences": first})
+    assert grouped_verdict(STILL, QUARTERS, of_first).verdict is Verdict.KNOWN_DIVERGENCE
     assert grouped_verdict(STILL, STILL, still).verdict is Verdict.KNOWN_DIVERGENCE
+    judgement = grouped_verdict(STILL, QUARTERS, still)
+    assert judgement.verdict is Verdict.STALE
+    assert "in the reported 1 and the applied 1 rate" in judgement.reasons[0]
     judgement = grouped_verdict(STILL, [0.25] * 4, still)
     assert judgement.verdict is Verdict.DIVERGES
-    assert "the reported 1 rate at step 1 is 0.25" in judgement.reasons[-1]
+    assert "the reported 1 rate at step 0 is 0.25" in judgement.reasons[-1]
 
 
 # What is to be accepted.
@@ -991,25 +1139,30 @@ def test_what_is_to_be_accepted_conforms_whatever_the_rates():
     assert "ValueError: no such gamma where nothing was to be raised" in judgement.reasons[0]
 
 
-def test_an_exception_that_did_not_come_can_be_on_record_whatever_the_rates():
+@pytest.mark.parametrize("odd", [NAN, INF, 123.0])
+def test_an_exception_that_did_not_come_can_be_on_record_with_the_rates_that_did(odd):
     made = trial(schedule_case(expected={"raises": "ValueError"}))
-    one = record(observed={"accepted": True})
-    for rates in (HALVES, STILL, [NAN] * 4):
-        assert judged(made, seen(made, rates), one).verdict is Verdict.KNOWN_DIVERGENCE
+    one = record(observed={"accepted": True, "values": {0: 0.5, "1-3": odd}})
+    rates = [0.5, odd, odd, odd]
+    assert judged(made, seen(made, rates), one).verdict is Verdict.KNOWN_DIVERGENCE
+    for other in (HALVES, STILL, [odd] * 4, [0.5, odd, odd, 0.5], rates[:3]):
+        assert judged(made, seen(made, other), one).verdict is Verdict.ACCEPTED
     assert judged(made, raised("TypeError"), one).verdict is Verdict.DIVERGES
     assert judged(made, raised("ValueError"), one).verdict is Verdict.STALE
 
 
 def test_rates_on_record_as_accepted_do_not_cover_rates_that_are_wrong():
-    judgement = recorded(record(observed={"accepted": True}))
+    one = record(observed={"accepted": True, "values": {"0-3": 0.4}})
+    assert recorded(one).verdict is Verdict.DIVERGES
+    judgement = recorded(record(observed={"accepted": True, "values": {"1-3": 0.5}}))
     assert judgement.verdict is Verdict.DIVERGES
-    assert "it gave values" in judgement.reasons[-1]
+    assert "the verdict is diverges" in judgement.reasons[-1]
 
 
 def test_a_record_may_look_otherwise_in_a_case():
     one = record(
         cases=["halves", "other"],
-        observed={"values": {1: 0.5}},
+        observed={"values": {"1-3": 0.5}},
         observed_in={"other": {"raises": "ValueError"}},
     )
     assert recorded(one).verdict is Verdict.KNOWN_DIVERGENCE
@@ -1066,6 +1219,6 @@ def test_the_first_deviation_is_that_of_the_earlier_sequence():
 def test_a_recorded_value_has_four_units_of_room(units, covered):
     made = trial(schedule_case(), CELL)
     recorded_value = 0.5 + units * 2.0**-24  # the distance of float32 numbers above 0.5
-    one = record(implementations=[CELL], observed={"values": {1: recorded_value}})
+    one = record(implementations=[CELL], observed={"values": {1: recorded_value, 2: 0.5, 3: 0.5}})
     verdict = judged(made, seen(made, STILL), one).verdict
     assert (verdict is Verdict.KNOWN_DIVERGENCE) is covered

@@ -231,9 +231,9 @@ def _await_each(awaited: bool) -> None:
 def _scheduler(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Step an experimental scheduler and optimizer through a training."""
     seen, changes = _Seen(request), dict(request["changes"])
+    training = _Training(request)
+    training.begin()  # what is raised here was raised before there is any sequence
     try:
-        training = _Training(request)
-        training.begin()
         for update in range(request["updates"]):
             training.join(update)
             if request["resume"] and update == request["resume"]["at"]:
@@ -330,7 +330,9 @@ class _Training:
         else:
             name, settings = EXPERIMENTAL[self.request["optimizer"]]
             optimizer = getattr(optim, name)(made, lr=groups[0]["lr"], **settings)
-        lasts = len(groups) == len(self.request["groups"]) and not self.request["resume"]
+        # Groups that hold one Tensor hold one memory, which is what such a trial is about.
+        alone = self.request["lr_shared"] or self.request["resume"]
+        lasts = len(groups) == len(self.request["groups"]) and not alone
         self.optimizer, self.step = _with_graphs(optimizer, self.request, lasts)
         self.weights = list(self.optimizer.parameters)
         arguments: dict[str, Any] = dict(self.request["arguments"], **more)
@@ -340,7 +342,13 @@ class _Training:
         if self.request["reading"] == "last_epoch":
             epoch = float(self.scheduler.last_epoch.asnumpy())
             return [np.float32(epoch) for _ in self.optimizer.param_groups]
-        return [_fetched(rate) for rate in self.scheduler.get_last_lr()]
+        groups = self.optimizer.param_groups
+        if any(group["added_at"] for group in self.request["groups"]):
+            return [_fetched(group["lr"]) for group in groups]  # which know of one that joins first
+        rates = self.scheduler.get_last_lr()
+        if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
+            raise Misshapen("get_last_lr() gave %r for %d group(s)" % (rates, len(groups)))
+        return [_fetched(rate) for rate in rates]
 
     def advance(self, update: int) -> None:
         if self.request["per_epoch"] and (update + 1) % self.request["steps_per_epoch"]:
@@ -363,10 +371,13 @@ def _list(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     """Make the list, and let an optimizer look its rates up."""
     made = [_made(request["api"], group["arguments"], None) for group in request["groups"]]
     for number, rates in enumerate(made):
+        if not isinstance(rates, (list, tuple)):
+            raise Misshapen("%r where a list was due" % (rates,))
         wanted = [step for step in request["steps"] if step < len(rates)]
         extra = list(rates[request["updates"] :])
         suffix = " %d" % number if number else ""
-        report("reported" + suffix, np.array([rates[step] for step in wanted] + extra))
+        given = [rates[step] for step in wanted] + extra
+        report("reported" + suffix, np.array([_fetched(rate) for rate in given]))
     _look_up([_rate(rates, request) for rates in made], request, report)
 
 
@@ -378,7 +389,10 @@ def _cell(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
         try:
             if request["mode"] == "vector":
                 steps = Tensor(np.array(request["steps"], dtype=np.int32))
-                reported = list(cell(steps).asnumpy())
+                rates = cell(steps)
+                if tuple(rates.shape) != tuple(steps.shape):
+                    raise Misshapen("%r for %d steps" % (rates, len(request["steps"])))
+                reported = list(rates.asnumpy())
             else:
                 for step in request["steps"]:
                     reported.append(_fetched(cell(Tensor(step, ms.int32))))
@@ -530,10 +544,15 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
     net = Net(optimizer.parameters[0])
     rows = np.ones(length, dtype=np.float32)
     data = dataset.NumpySlicesDataset(rows, ["x"], shuffle=False, num_parallel_workers=1)
-    arguments = dict(request["arguments"])
+    arguments, evaluated = dict(request["arguments"]), bool(request["metrics"])
+    if evaluated:
+        arguments["monitor"] = "given"
+    else:
+        factor = _argument(arguments.pop("learning_rate_function"), None)
+        arguments["learning_rate_function"] = lambda rate, step: rate * factor(step)
+    callbacks = [Recorder(), _made(request["api"], arguments, None)]
     try:
-        if request["metrics"]:
-            callback = _made(request["api"], dict(arguments, monitor="given"), None)
+        if evaluated:
             model = Model(
                 net,
                 optimizer=optimizer,
@@ -541,13 +560,10 @@ def _callback(request: dict[str, Any], report: Callable[[str, Any], None]) -> No
                 eval_network=Evaluation(),
                 eval_indexes=[0, 1, 2],
             )
-            model.fit(epochs, data, data, dataset_sink_mode=False, callbacks=[Recorder(), callback])
+            model.fit(epochs, data, data, dataset_sink_mode=False, callbacks=callbacks)
         else:
-            factor = _argument(arguments.pop("learning_rate_function"), None)
-            arguments["learning_rate_function"] = lambda rate, step: rate * factor(step)
-            callback = _made(request["api"], arguments, None)
             model = Model(net, optimizer=optimizer)
-            model.train(epochs, data, dataset_sink_mode=False, callbacks=[Recorder(), callback])
+            model.train(epochs, data, dataset_sink_mode=False, callbacks=callbacks)
     finally:
         wanted = request["steps"]
         for rates in (*seen.reported, *seen.applied):
@@ -614,9 +630,23 @@ def _put_to_zero(weights: list[Any], request: dict[str, Any]) -> None:
         ops.assign(weight, Tensor(np.zeros(1, dtype=request["applied_precision"])))
 
 
+class Misshapen(Exception):
+    """What was given is no rate for each group and step; its text shows it."""
+
+    misshapen = True
+
+
 def _fetched(rate: Any) -> Any:
-    """A rate as a numpy scalar of its own precision."""
-    return np.array(rate.asnumpy(), copy=True) if isinstance(rate, Tensor) else np.float64(rate)
+    """A rate as a numpy scalar of its own precision; Python's numbers are float64."""
+    if isinstance(rate, Tensor):
+        array = np.array(rate.asnumpy(), copy=True)
+        if array.ndim == 0 and array.dtype.kind == "f":
+            return array
+    elif isinstance(rate, np.floating):
+        return rate
+    elif isinstance(rate, (int, float)) and not isinstance(rate, bool):
+        return np.float64(rate)
+    raise Misshapen("%r, of the type %s, where a rate was due" % (rate, type(rate).__name__))
 
 
 def _resolve(api: str) -> Any:

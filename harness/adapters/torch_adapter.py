@@ -92,8 +92,8 @@ def run(request: dict[str, Any], report: Callable[[str, Any], None]) -> None:
     wanted = set(request["steps"])
     changes = dict(request["changes"])
     every = request["one_by_one"] or request["optimizer"] != "SGD"
+    training.begin({})  # what is raised here was raised before there is any sequence
     try:
-        training.begin({})
         for update in range(request["updates"]):
             training.join(update)
             if request["resume"] and update == request["resume"]["at"]:
@@ -199,13 +199,13 @@ class _Training:
         if reading == "last_epoch":
             return [self.scheduler.last_epoch for _ in groups]
         if reading == "get_lr":
-            return list(self.scheduler.get_lr())
+            return _one_each(self.scheduler.get_lr(), groups, "get_lr()")
         joined = any(group["added_at"] for group in self.request["groups"])
         # Before torch 2.2 a ReduceLROnPlateau does not say it.
         silent = not hasattr(self.scheduler, "get_last_lr")
         if self.request["changes"] or joined or silent:
             return [group["lr"] for group in groups]
-        return list(self.scheduler.get_last_lr())
+        return _one_each(self.scheduler.get_last_lr(), groups, "get_last_lr()")
 
     def rate(self, rate: float) -> Any:
         """A rate as the optimizer is given it: a number, or a tensor beside the weights."""
@@ -257,13 +257,40 @@ def _momentum(group: dict[str, Any]) -> Any:
     return momentum[0] if isinstance(momentum, tuple) else momentum
 
 
+class Misshapen(Exception):
+    """What was given is no rate for each group; its text shows it."""
+
+    misshapen = True
+
+
+def _one_each(rates: Any, groups: list[Any], whence: str) -> list[Any]:
+    """The rates that a framework says, if they are one for each group."""
+    if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
+        raise Misshapen("%s gave %r for %d group(s)" % (whence, rates, len(groups)))
+    return list(rates)
+
+
 def _rates(values: list[Any]) -> Any:
-    """Reported rates in their own precision: Python floats are float64."""
+    """Reported rates in their own precision, shape `(n,)`: Python's numbers are float64."""
+    kinds = {_kind(value): value for value in values}
+    if len(kinds) > 1:
+        raise Misshapen("rates of several kinds: %s" % sorted(map(str, kinds)))
+    if "torch.bfloat16" in kinds:
+        return _BFloat16(values)
     if values and isinstance(values[0], torch.Tensor):
-        if values[0].dtype == torch.bfloat16:
-            return _BFloat16(values)
         return np.array([value.detach().cpu().numpy() for value in values])
-    return np.array(values, dtype=np.float64)
+    return np.array(values, dtype=next(iter(kinds), "float64"))
+
+
+def _kind(value: Any) -> str:
+    """The type of a number; what is none is no rate."""
+    if isinstance(value, torch.Tensor) and value.dim() == 0 and value.is_floating_point():
+        return str(value.dtype)
+    if isinstance(value, np.floating):
+        return str(value.dtype)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "float64"
+    raise Misshapen("%r, of the type %s, where a rate was due" % (value, type(value).__name__))
 
 
 class _BFloat16:

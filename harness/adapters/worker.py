@@ -70,6 +70,9 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
     sequences: dict[str, Any] = {}
 
     def report(name: str, rates: Any) -> None:
+        if getattr(rates, "ndim", 1) != 1:
+            observation["misshapen"] = "%s rates of shape %s" % (name, rates.shape)
+            return
         sequences[name] = {"precision": str(rates.dtype), "data": rates.astype("<f8").tobytes()}
 
     observation: dict[str, Any] = {"sequences": sequences}
@@ -87,11 +90,14 @@ def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, A
                 steps = [step for start, stop in ranges for step in range(start, stop)]
                 adapter.run(dict(request, steps=steps), report)
         except Exception as error:
-            observation["raised"] = {
-                "type": type(error).__name__,
-                "bases": [base.__name__ for base in type(error).__mro__[1:-1]],
-                "message": plain(error),
-            }
+            if getattr(error, "misshapen", False):
+                observation["misshapen"] = plain(error)
+            else:
+                observation["raised"] = {
+                    "type": type(error).__name__,
+                    "bases": [base.__name__ for base in type(error).__mro__[1:-1]],
+                    "message": plain(error),
+                }
     observation["seconds"] = time.perf_counter() - began
     said = ["%s: %s" % (w.category.__name__, plain(w.message)) for w in caught]
     observation["warnings"] = list(dict.fromkeys(said))

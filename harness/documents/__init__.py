@@ -18,6 +18,7 @@ from harness.coverage import coverage
 from harness.load import Loaded
 from harness.plan import calls_of, implementations_of
 from harness.project import ROOT
+from harness.recording import in_words
 from harness.reference import FAMILIES
 from harness.report.history import histories
 from harness.report.model import Report
@@ -59,14 +60,14 @@ def worst_first(records: Sequence[KnownDivergence]) -> list[KnownDivergence]:
 
 def observed(record: KnownDivergence) -> str:
     """What the smallest case of a record shows, in words."""
-    seen = record.look(record.cases[0])
-    if seen.values:
-        return ", ".join(f"`{value!r}` at step {step}" for step, value in seen.values.items())
-    if seen.signature:
-        return f"`{seen.signature}`"
-    if seen.raises:
-        return f"`{seen.raises}`" + (f" (`{seen.message}`)" if seen.message else "")
-    return seen.reason or "accepted"
+    look = record.look(record.cases[0], record.implementations[0])
+    return ", ".join(f"`{text}`" if look.signature else _quoted(text) for text in in_words(look))
+
+
+def _quoted(text: str) -> str:
+    """A rate, or the name of an exception, as code."""
+    first, blank, rest = text.partition(" ")
+    return f"`{first}`{blank}{rest}" if re.match(r"-?\d|nan|inf|[A-Z]\w+Error$", first) else text
 
 
 def mapping(loaded: Loaded) -> str:

@@ -6,27 +6,22 @@ people.
 
 from __future__ import annotations
 
-import math
 import os
 import textwrap
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
+from harness import recording
 from harness.case import CaseFile, ScheduleCase
-from harness.comparison import REPORTED, Comparison
+from harness.comparison import REPORTED
 from harness.errors import ReportUnwritable
 from harness.fuzz.examples import TAG, Content
 from harness.fuzz.search import Finding
 from harness.judgement import Judgement
-from harness.observation import Observation
 from harness.verdict import Verdict
 
-MAX_OBSERVED = 12
-"""Steps of which a record gives the observed rate."""
 _RECORDABLE = {Verdict.DIVERGES, Verdict.REFUSED, Verdict.ACCEPTED}
 
 
@@ -106,7 +101,7 @@ def _record(finding: Finding, name: str, version: str) -> Content:
         )
         if not validates
         else "misleads",
-        "observed": _observed(judgement),
+        "observed": recording.observed(judgement),
         "expected": due,
         "explanation": _explanation(judgement),
         "remedy": "Whom it bites is to be said once it is understood.",
@@ -123,45 +118,6 @@ def _kind(judgement: Judgement, case: ScheduleCase) -> str:
         return "mode"
     reported_is_right = judgement.first and not judgement.first.sequence.startswith(REPORTED)
     return "applied-vs-reported" if reported_is_right else "semantics"
-
-
-def _observed(judgement: Judgement) -> Content:
-    observation = judgement.observation
-    assert isinstance(observation, Observation)
-    if observation.raised is not None:
-        look = {"raises": observation.raised.type}
-        first = next(iter(observation.raised.message.splitlines()), "").strip()
-        return {**look, "message": _pattern(first)} if first else look
-    if judgement.verdict is Verdict.ACCEPTED:
-        return {"accepted": True}
-    return {"values": dict(_rates(c for c in judgement.comparisons if c.first is not None))}
-
-
-def _rates(off: Iterable[Comparison]) -> Iterator[tuple[int, float]]:
-    """Rates that are not as due, at steps where all sequences that are off agree."""
-    seen: dict[int, list[tuple[float, float]]] = {}
-    for comparison in off:
-        wrong = set(comparison.diverging.tolist())
-        room = 4 * np.spacing(np.abs(comparison.observed).astype(comparison.precision))
-        rates = zip(comparison.observed.tolist(), room.tolist(), strict=True)
-        for step, (rate, near) in zip(comparison.steps.tolist(), rates, strict=True):
-            if step in wrong:
-                seen.setdefault(step, []).append((rate, near))
-    agreed = [
-        (step, rates[0][0])
-        for step, rates in sorted(seen.items())
-        if all(_same(rates[0][0], rate, near) for rate, near in rates)
-    ]
-    yield from agreed[:MAX_OBSERVED]
-
-
-def _same(rate: float, other: float, near: float) -> bool:
-    return rate == other or (math.isnan(rate) and math.isnan(other)) or abs(rate - other) <= near
-
-
-def _pattern(text: str) -> str:
-    """A regular expression for a text, which is found in it even where it is cut."""
-    return "".join(f"\\{c}" if c in r"\.^$*+?{}[]|()" else c for c in text[:100])
 
 
 def _explanation(judgement: Judgement) -> str:

@@ -20,14 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import harness
 from harness.agreement import Agreement, agreements
-from harness.case import Case, KnownDivergence, ScheduleCase
+from harness.case import CONSTRUCTION, Case, KnownDivergence, ScheduleCase
 from harness.catalogue import Made, Named
-from harness.comparison import Comparison, Deviation, Extreme, group_of
+from harness.comparison import Comparison, Deviation, Extreme, group_of, steps_reached
 from harness.coverage import coverage
 from harness.diagnosis import Diagnosis
+from harness.divergence import place
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation
 from harness.plan import family_of
+from harness.recording import in_words
 from harness.reproducer import advanced, explain_command, written
 from harness.reproducer.source import source
 from harness.revision import revision
@@ -168,6 +170,11 @@ class ExceptionEntry(Model):
 
     type: str
     message: str
+    step: int | None = Field(
+        default=None,
+        description="the first step whose rate was not reached; null where it was raised at "
+        "construction",
+    )
 
 
 class CauseEntry(Model):
@@ -595,7 +602,8 @@ def _due(case: Case) -> Iterator[str]:
         expected, tolerance = case.expected, case.tolerance
         if expected.raises:
             text = f" with a text that matches {expected.message!r}" if expected.message else ""
-            yield f"raises {expected.raises}{text}"
+            at = place(CONSTRUCTION if expected.at is None else expected.at)
+            yield f"raises {' or '.join(expected.exceptions)}{text} {at}"
         if expected.accepted:
             yield "raises nothing"
         if expected.prints:
@@ -651,15 +659,22 @@ def _trial(judgement: Judgement, kept: Kept | None) -> TrialEntry:
         ],
         deprecation=observed.deprecation,
         signature=None if observed.signature is None else signature_text(observed.signature),
-        exception=None
-        if observed.raised is None
-        else ExceptionEntry(type=observed.raised.type, message=observed.raised.message),
+        exception=_exception(case, observed),
         warnings=list(observed.warnings),
         printed=printed,
         seconds=0.0 if observation is None else observation.seconds,
         known_divergence=judgement.record.name if judgement.record else None,
         command=explain_command(trial),
     )
+
+
+def _exception(case: Case, observed: Observation) -> ExceptionEntry | None:
+    raised = observed.raised
+    if raised is None:
+        return None
+    at = steps_reached(case, observed) if isinstance(case, ScheduleCase) else CONSTRUCTION
+    step = at if isinstance(at, int) else None
+    return ExceptionEntry(type=raised.type, message=raised.message, step=step)
 
 
 def _call(judgement: Judgement) -> CallEntry | None:
@@ -744,11 +759,6 @@ def _cause(diagnosis: Diagnosis | None) -> CauseEntry | None:
 
 
 def _divergence(record: KnownDivergence) -> DivergenceEntry:
-    seen = record.observed
-    ways = [f"{value!r} at step {step}" for step, value in (seen.values or {}).items()]
-    ways += [way for way in (seen.signature, seen.raises) if way is not None]
-    ways += ["accepted"] if seen.accepted else []
-    ways += [seen.reason] if seen.reason else []
     return DivergenceEntry(
         name=record.name,
         description=record.description,
@@ -761,7 +771,7 @@ def _divergence(record: KnownDivergence) -> DivergenceEntry:
         versions=record.versions,
         seen=record.seen,
         expected=record.expected,
-        observed="; ".join(ways),
+        observed="; ".join(in_words(record.observed)),
         explanation=record.explanation,
         remedy=record.remedy,
         until=record.until,

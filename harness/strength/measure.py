@@ -188,7 +188,7 @@ class Bench(AbstractContextManager["Bench"]):
             return Outcome(fault, Fate.UNREACHED)
         if not fault.function:
             return self._imported(fault, trials)
-        outcome = self._go_through(self._running(), fault, trials, _message(fault))
+        outcome = self._go_through(self._running(), fault, trials, message(fault))
         if outcome is not None and outcome.how == _CANNOT_PLANT:
             return self._imported(fault, trials)
         if outcome is not None and outcome.fate is Fate.CAUGHT and not self._is_sound(outcome.by):
@@ -254,7 +254,8 @@ class Bench(AbstractContextManager["Bench"]):
         return _how(judgement) if judgement.verdict.fails else ""
 
 
-def _message(fault: Fault) -> dict[str, object]:
+def message(fault: Fault) -> dict[str, object]:
+    """What a request says beside its trial, so that the fault is planted for it."""
     return {
         "fault": {
             "id": fault.id,

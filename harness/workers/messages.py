@@ -103,6 +103,7 @@ def observation(message: dict[str, Any]) -> Observation:
         },
         deprecation=message.get("deprecation", ""),
         signature=None if signature is None else tuple(Parameter(**p) for p in signature),
+        misshapen=message.get("misshapen", ""),
         raised=raised and Raised(raised["type"], tuple(raised["bases"]), raised["message"]),
         warnings=tuple(message["warnings"]),
         printed=message["printed"],

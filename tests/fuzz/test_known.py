@@ -103,7 +103,7 @@ def input_of(name, outcome):
     case = schedule_case(
         dimension="validation",
         tags=["fuzz", name],
-        expected={"raises": "Exception"},
+        expected={"raises": "ValueError"},
         arguments={TORCH_EXPONENTIAL: {"gamma": 2.0}},
         implementations=[TORCH_EXPONENTIAL],
     )
@@ -112,7 +112,9 @@ def input_of(name, outcome):
 
 
 def test_an_input_is_met_again_where_a_record_names_the_suites_own_case_of_it():
-    accepts = record(name="takes it", cases=["v/gamma=2"], observed={"accepted": True})
+    accepts = record(
+        name="takes it", cases=["v/gamma=2"], observed={"accepted": True, "values": {"0-3": 0.5}}
+    )
     known = Known([accepts], EVERYWHERE)
     assert known.met(input_of("v/gamma=2", None)) is accepts
     assert known.met(input_of("v/gamma=3", None)) is None

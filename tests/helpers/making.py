@@ -106,7 +106,7 @@ def record(**fields: Any) -> KnownDivergence:
         "seen": ["2.13.0"],
         "kind": "semantics",
         "severity": "misleads",
-        "observed": {"values": {1: 0.5}},
+        "observed": {"values": {"1-3": 0.5}},
         "expected": "a rate that halves",
         "explanation": "made up",
         "remedy": "none is needed",

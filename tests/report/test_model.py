@@ -265,7 +265,11 @@ def test_an_exception_is_told():
     made = trial(schedule_case())
     (entry,) = written(judged(made, raised("ValueError", "no <b>\x00\x1b[31m")))["trials"]
     assert entry["verdict"] == "refused"
-    assert entry["exception"] == {"type": "ValueError", "message": "no <b>\x00\x1b[31m"}
+    assert entry["exception"] == {
+        "type": "ValueError",
+        "message": "no <b>\x00\x1b[31m",
+        "step": None,
+    }
     assert entry["sequences"] == []
 
 
@@ -356,11 +360,14 @@ def test_only_modes_in_which_something_ran_are_told():
 
 
 def test_known_divergences_of_the_cases_of_the_run_are_told():
-    one = record(steps={"start": 1, "stop": 4}, observed={"values": {1: 0.5}, "raises": "KeyError"})
+    one = record(
+        observed={"values": {"1-3": 0.5}},
+        observed_in={"halves": {"values": {1: 0.5, "2-3": 0.5}}},
+    )
     other = record(name="other", cases=["not in this run"])
     content = written(judgement([0.5] * 4, one), records=(one, other))
     assert [r["name"] for r in content["known_divergences"]] == ["stands still"]
-    assert content["known_divergences"][0]["observed"] == "0.5 at step 1; KeyError"
+    assert content["known_divergences"][0]["observed"] == "0.5 at steps 1 to 3"
     assert content["trials"][0]["known_divergence"] == "stands still"
     assert content["trials"][0]["verdict"] == "known divergence"
     assert content["fails"] is False
