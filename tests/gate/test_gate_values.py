@@ -211,12 +211,9 @@ def test_what_nobody_knows_of_a_thinned_sequence_that_is_not_judged_closes_the_g
 
 
 def raising(message="a rate of 0x7f01ab in /home/me/x/net.py, line 7", type_="ValueError", **more):
-    case = schedule_case(expected={"raises": "Exception"})
+    case = schedule_case(expected={"raises": ["ValueError", "KeyError"]})
     made = report(judged(trial(case), raised(type_, message)))
-    if not more:
-        return made
-    error = made.trials[0].exception.model_copy(update={})
-    object.__setattr__(error, "step", more["step"])
+    error = made.trials[0].exception.model_copy(update=more)
     return changed(made, exception=error)
 
 
