@@ -14,6 +14,7 @@ from harness.cli.common import (
     ENVIRONMENTS_FILE,
     JSON,
     PATHS,
+    Readable,
     look_up,
     print_rows,
     specs_named,
@@ -193,7 +194,7 @@ def schema(which: str) -> None:
 @click.argument("which", type=click.Choice(["coverage", "findings", "mapping", "versions"]))
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=Readable(),
     default=REPORTS / "matrix",
     show_default=True,
     help="For versions: the report on several versions of a framework.",
