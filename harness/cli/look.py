@@ -167,14 +167,20 @@ def _needed(
     return [spec for spec in specs if spec.framework in wanted and (not one or spec.name == place)]
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Exit codes:
+  0  every framework that is installed can be used
+  1  one is broken: its import fails
+  3  none can be used"""
+)
 def doctor() -> None:
     """Say what is installed here, what works, and what is known not to."""
     from rich.console import Console
 
     from harness import doctor as checks
 
-    sys.exit(0 if checks.examine(Console(highlight=False)) else 3)
+    sys.exit(checks.examine(Console(highlight=False)))
 
 
 @click.command()
