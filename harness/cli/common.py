@@ -29,7 +29,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    all as expected
   1    something diverges, is stale, crashed or timed out
-  2    wrong usage, or a case file that cannot be used
+  2    wrong usage, or a case file or folder that cannot be used
   3    nothing could be run: no framework found, or not the device
   70   a fault of the suite itself
   130  interrupted; the report before is left as it was"""

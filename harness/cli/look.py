@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     "since are not checked again.",
 )
 def check_cases(paths: tuple[Path, ...], no_cache: bool) -> None:
-    """Validate the case files below each PATH, without starting any framework."""
+    """Validate the case files below each PATH, without starting any framework.
+
+    What may be meant as a case and cannot be read is an error too: a name that is almost right, a
+    broken link, a pipe, a folder without cases.
+    """
     from harness.case_files import unknown_cases
     from harness.index import index
     from harness.listing import counted
