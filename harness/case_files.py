@@ -21,6 +21,8 @@ from harness.naming import Named
 
 MAX_BYTES = 1 << 20
 """A case file of more than 1 MiB is refused unread."""
+MAX_DEPTH = 32
+"""Folders in folders that are searched."""
 ENDINGS = (".yaml", ".yml")
 """How the names of case files end."""
 _WRITTEN = re.compile(r"(.+)(\.ya?ml)(?![a-z0-9])", re.IGNORECASE)
@@ -73,20 +75,21 @@ class _Search:
         elif not (yield from self._below(path)):
             self._problem(path, "no *.yaml below", "put a case file there, or name another folder")
 
-    def _below(self, folder: Path) -> Generator[Path, None, bool]:
+    def _below(self, folder: Path, depth: int = 0) -> Generator[Path, None, bool]:
         """The case files below a folder; in the end, whether there was any, or a problem."""
         here = os.path.realpath(folder)
         if here in self._folders:
             return True
         self._folders.add(here)
         try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries)
         except OSError as error:
             self._problem(folder, f"cannot be read: {error.strerror}", "make it readable")
             return True
         found, empty = False, []
         for path in (folder / name for name in names if not _LEFT_BY_EDITORS.fullmatch(name)):
-            if (yield from self._entry(path, here)):
+            if (yield from self._entry(path, here, depth)):
                 found = True
             elif path.is_dir() and path.name != "__pycache__" and not path.name.startswith("."):
                 empty.append(path)
@@ -95,20 +98,23 @@ class _Search:
             self._problem(path, "no *.yaml below", remedy)
         return found
 
-    def _entry(self, path: Path, here: str) -> Generator[Path, None, bool]:
+    def _entry(self, path: Path, here: str, depth: int) -> Generator[Path, None, bool]:
         """The same of what is in the folder `here`."""
         mode = self._mode(path)
         if mode is None:
             return True
         if stat.S_ISDIR(mode):
-            if path.suffix in ENDINGS:
+            if path.name.endswith(ENDINGS):
                 self._problem(path, "a folder, not a file", "name it otherwise, or remove it")
                 return True
             if path.is_symlink() and Path(here).is_relative_to(path.resolve()):
                 self._problem(path, "a link to a folder that holds it", "remove the link")
                 return True
-            return (yield from self._below(path))
-        if path.suffix in ENDINGS or special(mode):
+            if depth == MAX_DEPTH:
+                self._problem(path, f"more than {MAX_DEPTH} folders deep", "flatten the folders")
+                return True
+            return (yield from self._below(path, depth + 1))
+        if path.name.endswith(ENDINGS) or special(mode):
             yield from self._file(path, mode)
             return True
         meant = _meant(path)
@@ -121,6 +127,8 @@ class _Search:
         kind, real = special(mode), os.path.realpath(path)
         if kind:
             self._problem(path, f"{kind}, not a file", "put a file in its place, or remove it")
+        elif real != _as_text(real):
+            self._problem(path, "its name is not UTF-8", "rename it")
         elif real not in self._files:
             self._files.add(real)
             yield path
@@ -141,7 +149,13 @@ class _Search:
             return None
 
     def _problem(self, path: Path, what: str, remedy: str) -> None:
-        self.problems.append(Problem(str(path), 1, "", what, remedy))
+        file, what, remedy = map(_as_text, (str(path), what, remedy))
+        self.problems.append(Problem(file, 1, "", what, remedy))
+
+
+def _as_text(name: str) -> str:
+    """A name, or a text with one in it, as UTF-8 can say it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _meant(path: Path) -> str:

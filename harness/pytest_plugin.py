@@ -114,7 +114,7 @@ def _places_of_cases(config: pytest.Config) -> Iterator[Path]:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.suffix not in ENDINGS or file_path.is_relative_to(ROOT / "tests"):
+    if not file_path.name.endswith(ENDINGS) or file_path.is_relative_to(ROOT / "tests"):
         return None
     # A file that several links lead to is one.
     first = parent.config.stash.setdefault(_FIRST, {}).setdefault(file_path.resolve(), file_path)

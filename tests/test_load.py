@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import ValidationError
 
 from harness.case import MAX_LISTED, MAX_OBSERVED, ScheduleCase, SurfaceCase
+from harness.case_files import MAX_DEPTH as DEEPEST
 from harness.errors import ConformError, InvalidCases, Problem
 from harness.load import MAX_BYTES, MAX_DEPTH, check, load
 
@@ -985,6 +986,14 @@ def test_what_is_named_otherwise_is_not_meant_as_a_case():
     assert refused() == []
 
 
+@pytest.mark.parametrize("name", [".yaml", ".hidden/.a.yml", "a b.yaml", "a.txt.yaml"])
+def test_what_ends_as_a_case_file_is_one(name):
+    tree(name)
+    loaded, found = check([Path("cases")])
+    assert found == []
+    assert [case.file for case in loaded.cases if case.name == "signature"] == [f"cases/{name}"]
+
+
 def test_a_file_that_is_named_itself_may_have_any_name():
     assert load([put(CASE, "X.YAML"), put(SURFACE, "x.txt")]).cases
 
@@ -1103,18 +1112,37 @@ def test_a_file_that_does_not_say_its_size_is_read_up_to_the_limit(monkeypatch):
     assert found == {"larger than 10 bytes"}
 
 
+def test_folders_beyond_all_reason_are_refused():
+    deepest = Path("cases", *["x"] * 2 * DEEPEST)
+    (tree() / deepest.relative_to("cases")).mkdir(parents=True)
+    put(SURFACE, str(deepest / "a.yaml"))
+    ((file, what),) = refused()
+    assert file == str(Path("cases", *["x"] * (DEEPEST + 1)))
+    assert what == f"more than {DEEPEST} folders deep"
+
+
+def test_a_name_that_is_no_text_is_refused_and_can_be_said():
+    root = tree()
+    for name in (b"\xff.yaml", b"\xfe.YAML"):
+        (root / os.fsdecode(name)).write_text(SURFACE)
+    assert refused() == [
+        ("cases/\\udcfe.YAML", "not read, since its name does not end in .yaml or .yml"),
+        ("cases/\\udcff.yaml", "its name is not UTF-8"),
+    ]
+
+
 @pytest.mark.parametrize("refusing", ["cases", "cases/more"])
 def test_a_folder_that_cannot_be_read_is_refused(refusing, monkeypatch):
     """As for permissions that root does not need."""
     tree("more/b.yaml")
-    listed = os.listdir
+    listed = os.scandir
 
-    def listdir(path):
+    def scandir(path):
         if str(path) == refusing:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return listed(path)
 
-    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(os, "scandir", scandir)
     loaded, found = check([Path("cases")])
     assert [(p.file, p.what) for p in found] == [(refusing, "cannot be read: Permission denied")]
     assert len(loaded.cases) == (refusing == "cases/more")
