@@ -4,7 +4,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup tests harness --doctest-modules
 
-.PHONY: help conform conform-full gate matrix fuzz docs test test-quick test-all lint types check-cases schemas bench strength clean
+# The quick search for divergences: as many examples of each family, the same every time, and the
+# seconds that it may take at most.
+SEARCH_EXAMPLES ?= 720
+SEARCH_SEED ?= 1
+SEARCH_SECONDS ?= 60
+SEARCH := $(BIN)/conform fuzz --seed $(SEARCH_SEED) --examples $(SEARCH_EXAMPLES) --seconds $(SEARCH_SECONDS)
+
+.PHONY: help conform conform-full gate search matrix fuzz docs test test-quick test-all lint types check-cases schemas bench strength clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +22,12 @@ conform: $(READY) ## run every case on every framework here; report in reports/l
 conform-full: $(READY) ## the same in every execution mode
 	@$(BIN)/conform run --full
 
-gate: $(READY) ## conform, and what changed since reports/baseline.json
-	@$(BIN)/conform run; ran=$$?; [ $$ran -le 1 ] || exit $$ran; $(BIN)/conform gate && exit $$ran
+gate: $(READY) ## conform, what changed since reports/baseline.json, and the quick search
+	@$(BIN)/conform run; ran=$$?; [ $$ran -le 1 ] || exit $$ran; \
+		$(BIN)/conform gate; gated=$$?; $(SEARCH) && [ $$gated -eq 0 ] && exit $$ran
+
+search: $(READY) ## search for divergences with 720 random examples, the same every time, in a minute at most
+	@$(SEARCH)
 
 matrix: $(READY) ## run the suite in other versions of the frameworks too: reports/matrix, docs/versions.md
 	@$(BIN)/conform environments create '*'

@@ -46,17 +46,19 @@ BAD_COMBINATIONS = (
 )
 
 
-def examine(out: Console) -> bool:
-    """Print every environment, its devices and its troubles; whether one at least can be used."""
+def examine(out: Console) -> int:
+    """Print every environment, its devices and its troubles; the exit code that this makes.
+
+    1 where a framework is broken, 3 where none can be used, and otherwise 0.
+    """
     with Workers(default_environments()) as workers:
         environments = workers.environments()
     for environment in environments:
         out.print(environment_line(environment), soft_wrap=True)
         if environment.failure:
-            remedy = f"pip install {environment.framework}"
+            again = "--force-reinstall " if environment.crashed else ""
             _print(out, "  ", environment.failure.strip())
-            if not environment.crashed:
-                _print(out, "  remedy: ", remedy)
+            _print(out, "  remedy: ", f"pip install {again}{environment.framework}")
             continue
         _print(out, "  started in ", f"{environment.seconds:.1f} s")
         for device, reason in environment.absent_devices.items():
@@ -66,7 +68,9 @@ def examine(out: Console) -> bool:
                 found = environment.packages[bad.package]
                 _print(out, "  PROBLEM: ", f"{bad.package} {found}: {bad.symptom}", "bold red")
                 _print(out, "  remedy: ", bad.remedy)
-    return any(not environment.failure for environment in environments)
+    if all(environment.failure for environment in environments):
+        return 3
+    return int(any(environment.crashed for environment in environments))
 
 
 def _print(out: Console, lead: str, text: str, style: str = "") -> None:

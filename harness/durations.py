@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DurationsUnusable, ReportUnwritable
+from harness.files import read_bytes
 
 if TYPE_CHECKING:
     from harness.report.model import Report
@@ -94,7 +95,7 @@ def read(path: Path) -> Durations:
         DurationsUnusable: it is damaged, or of another format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path))
     except FileNotFoundError:
         return Durations()
     except OSError as error:

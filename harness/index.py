@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.case_files import MAX_BYTES, duplicate_names, files_below, shown
 from harness.changed.surroundings import digest, of_the_harness
 from harness.errors import Problem
+from harness.files import read_bytes
 from harness.project import CACHE, CASES
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class _Memory:
     def _read(self) -> dict[str, Any]:
         """Nothing where the file is absent or damaged, or was written by another harness."""
         try:
-            seal, _, text = self._file.read_text(encoding="utf-8").partition("\n")
+            seal, _, text = read_bytes(self._file).decode().partition("\n")
         except (OSError, ValueError):
             return {}
         held: dict[str, Any] = json.loads(text) if seal == self._seal(text) else {}

@@ -96,7 +96,7 @@ def targets() -> list[Row]:
             {
                 "target": f"{environment.name}/{device}/-",
                 **common,
-                "status": f"unavailable: {why}",
+                "status": f"{'crashed' if environment.crashed else 'unavailable'}: {why}",
             }
             for device, why in absent.items()
         ]

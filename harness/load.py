@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from harness.case import Case, CaseFile, KnownDivergence
 from harness.case_files import MAX_BYTES, duplicate_names, files_below, shown
 from harness.errors import InvalidCases, Problem, did_you_mean
+from harness.files import TooLarge, read_bytes
 from harness.reference import FAMILIES
 
 MAX_DEPTH = 12
@@ -154,11 +155,11 @@ class Source:
         Raises:
             OSError: the file cannot be read.
         """
-        if path.stat().st_size > MAX_BYTES:
-            self.problem(1, "", f"larger than {MAX_BYTES:,} bytes", "split it, a file a behaviour")
-            return None
         try:
-            text = path.read_bytes().decode()
+            text = read_bytes(path, MAX_BYTES).decode()
+        except TooLarge as error:
+            self.problem(1, "", error.what, "split it, a file a behaviour")
+            return None
         except UnicodeDecodeError as error:
             self.problem(1, "", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
             return None

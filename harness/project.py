@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ ENVIRONMENTS = ROOT / "environments.yaml"
 def own_folders(besides: Sequence[Path] = ()) -> list[Path]:
     """Where the suite's known divergences are, unless `besides`, folders, hold them anyway."""
     held = any(RECORDS.resolve().is_relative_to(path.resolve()) for path in besides)
-    return [] if held or not RECORDS.is_dir() else [RECORDS]
+    return [] if held or not os.path.lexists(RECORDS) else [RECORDS]
 
 
 def own_records(besides: Sequence[Path] = ()) -> tuple[KnownDivergence, ...]:

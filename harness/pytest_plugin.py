@@ -8,8 +8,9 @@ failure, and what cannot run here is skipped with its reason. With pytest-xdist,
 
 from __future__ import annotations
 
+import os
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,9 +24,10 @@ from rich.console import Console
 
 from harness import attempt, report
 from harness.case import Case, KnownDivergence
+from harness.case_files import ENDINGS, files_below
 from harness.console import environment_line, print_failure
 from harness.environments import specs_of
-from harness.errors import ConformError, InvalidCases
+from harness.errors import ConformError, InvalidCases, Problem
 from harness.judge import Judge
 from harness.judgement import Judgement
 from harness.limits import TIME_LIMIT
@@ -88,11 +90,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """End where something may be meant as cases, and pytest would pass over it."""
+    if _is_xdist_worker(session.config):
+        return
+    problems: list[Problem] = []
+    for path in _places_of_cases(session.config):
+        deque(files_below([path], problems), maxlen=0)
+    if problems:
+        pytest.exit(f"conform:\n{InvalidCases(problems)}", returncode=InvalidCases.exit_code)
+
+
+def _places_of_cases(config: pytest.Config) -> Iterator[Path]:
+    """The files that are asked for, and of the folders those that have cases and no Python."""
+    for name in config.args:
+        path = config.invocation_params.dir / name.partition("::")[0]
+        if not os.path.lexists(path) or path.is_relative_to(ROOT / "tests"):
+            continue
+        if not path.is_dir() or next(path.rglob("*.py"), None) is None:
+            yield path
+        elif CASES.resolve().is_relative_to(path.resolve()):
+            yield CASES
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_case_file = file_path.suffix in {".yaml", ".yml"} and not file_path.is_relative_to(
-        ROOT / "tests"
-    )
-    if not is_case_file:
+    if not file_path.name.endswith(ENDINGS) or file_path.is_relative_to(ROOT / "tests"):
+        return None
+    # A file that several links lead to is one.
+    first = parent.config.stash.setdefault(_FIRST, {}).setdefault(file_path.resolve(), file_path)
+    if first != file_path:
         return None
     collected: pytest.Collector = CaseFileNode.from_parent(parent, path=file_path)
     return collected
@@ -347,6 +374,8 @@ _CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 _DESELECTED = pytest.StashKey[int]()
 _SAID = pytest.StashKey[str]()
 _ATTEMPT = pytest.StashKey[attempt.Attempt]()
+_FIRST = pytest.StashKey[dict[Path, Path]]()
+"""By what a path leads to, the first path that was collected."""
 _UNUSABLE = pytest.StashKey[str]()
 """Why no case can be tried as it was asked for."""
 

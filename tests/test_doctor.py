@@ -28,18 +28,22 @@ def test_mindspore_with_numpy_2_is_the_known_bad_combination(framework, version,
 
 
 @pytest.mark.parametrize(
-    ("adapter", "usable", "telling"),
+    ("adapters", "code", "telling"),
     [
-        ("fake", True, "no cuda: a fake has none"),
-        ("missing", False, "remedy: pip install torch"),
-        ("broken", False, "the driver is too old"),
+        (["fake"], 0, "no cuda: a fake has none"),
+        (["missing"], 3, "remedy: pip install torch"),
+        (["broken"], 3, "the driver is too old"),
+        (["fake", "missing"], 0, "remedy: pip install torch"),
+        (["fake", "broken"], 1, "remedy: pip install --force-reinstall torch"),
     ],
 )
 def test_doctor_says_what_is_wrong_and_what_to_do(
-    adapter, usable, telling, plain_python, monkeypatch, capsys
+    adapters, code, telling, plain_python, monkeypatch, capsys
 ):
-    monkeypatch.setattr(doctor, "default_environments", lambda: [spec(adapter)])
-    assert doctor.examine(Console()) is usable
+    monkeypatch.setattr(
+        doctor, "default_environments", lambda: [spec(each, each) for each in adapters]
+    )
+    assert doctor.examine(Console()) == code
     assert telling in capsys.readouterr().out
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import ValidationError
 
 from harness.case import MAX_LISTED, MAX_OBSERVED, ScheduleCase, SurfaceCase
+from harness.case_files import MAX_DEPTH as DEEPEST
 from harness.errors import ConformError, InvalidCases, Problem
 from harness.load import MAX_BYTES, MAX_DEPTH, check, load
 
@@ -921,40 +926,237 @@ def test_a_folder_without_yaml_is_refused():
         load([Path("bare")])
     (problem,) = refusal.value.problems
     assert (problem.file, problem.what) == ("bare", "no *.yaml below")
-    assert problem.remedy == "name another folder"
+    assert problem.remedy == "put a case file there, or name another folder"
+
+
+def tree(*names: str) -> Path:
+    """A folder of cases in which there is a good file beside what these names say."""
+    root = Path("cases")
+    (root / "good").mkdir(parents=True)
+    put(CASE, "cases/good/a.yaml")
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text(SURFACE)
+    return root
+
+
+def refused(root: Path = Path("cases")) -> list[tuple[str, str]]:
+    """What is said of the cases below, within two seconds: nothing is waited for."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(check([root])), daemon=True)
+    thread.start()
+    thread.join(timeout=2.0)
+    assert answers, "it waits"
+    ((loaded, found),) = answers
+    assert [case.name for case in loaded.cases if case.file.endswith("good/a.yaml")] == ["halves"]
+    assert all(problem.remedy for problem in found)
+    return [(problem.file, problem.what) for problem in found]
 
 
 def test_a_folder_called_like_a_file_is_refused():
-    Path("cases/a.yaml").mkdir(parents=True)
-    with pytest.raises(InvalidCases, match=r"a\.yaml:1: cannot be read"):
-        load([Path("cases")])
+    tree("b.yaml/")
+    assert refused() == [("cases/b.yaml", "a folder, not a file")]
 
 
-def test_a_link_to_nowhere_is_refused():
-    Path("cases").mkdir()
-    Path("cases/a.yaml").symlink_to("nowhere")
-    with pytest.raises(InvalidCases, match=r"cannot be read"):
-        load([Path("cases")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("X.YAML", "X.yaml"),
+        ("x.Yml", "x.yml"),
+        ("x.yaml.txt", "x.yaml"),
+        ("x.YML.bak", "x.yml"),
+        ("x.yaml-old", "x.yaml"),
+        ("x.ymal", "x.yaml"),
+        ("deep/x.yam", "x.yaml"),
+    ],
+)
+def test_a_name_that_is_almost_a_case_files_is_refused_with_the_right_one(name, meant):
+    tree(name)
+    (problem,) = check([Path("cases")])[1]
+    assert problem.file == f"cases/{name}"
+    assert problem.what == "not read, since its name does not end in .yaml or .yml"
+    assert problem.remedy == f"name it {meant}, or move it out of the cases"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_named_pipe_is_refused_and_not_waited_for():
-    Path("cases").mkdir()
-    os.mkfifo("cases/a.yaml")
-    seen: list[object] = []
+def test_what_is_named_otherwise_is_not_meant_as_a_case():
+    names = ["README.md", "schema.json", "yaml.py", "x.html", "x.yaml~", ".x.yaml.swp", "#x.yaml#"]
+    root = tree(*names)
+    (root / ".#x.yaml").symlink_to("somebody@here.1:2")  # as an editor marks what it holds open
+    assert refused() == []
 
-    def attempt() -> None:
-        seen.extend(check([Path("cases")])[1])
 
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(timeout=2.0)
-    waits = thread.is_alive()
-    if waits:  # let it go
-        os.close(os.open("cases/a.yaml", os.O_WRONLY | os.O_NONBLOCK))
-        thread.join(timeout=2.0)
-    assert not waits
-    assert seen
+@pytest.mark.parametrize("name", [".yaml", ".hidden/.a.yml", "a b.yaml", "a.txt.yaml"])
+def test_what_ends_as_a_case_file_is_one(name):
+    tree(name)
+    loaded, found = check([Path("cases")])
+    assert found == []
+    assert [case.file for case in loaded.cases if case.name == "signature"] == [f"cases/{name}"]
+
+
+def test_a_file_that_is_named_itself_may_have_any_name():
+    assert load([put(CASE, "X.YAML"), put(SURFACE, "x.txt")]).cases
+
+
+def test_folders_without_a_case_are_refused_whatever_lies_beside_them():
+    root = tree("bare/", "notes/README.md", "deep/deeper/deepest/", ".git/", "__pycache__/")
+    empty = [f"cases/{name}" for name in ("bare", "deep", "notes")]
+    assert refused() == [(name, "no *.yaml below") for name in empty]
+    Path("empty").mkdir()
+    found = check([root / "good", Path("empty")])[1]
+    assert [(problem.file, problem.what) for problem in found] == [("empty", "no *.yaml below")]
+
+
+def test_links_to_files_and_folders_are_followed_and_each_file_is_read_once():
+    root = tree()
+    Path("elsewhere").mkdir()
+    put(SURFACE, "elsewhere/b.yaml")
+    (root / "link").symlink_to(Path("elsewhere").absolute())
+    (root / "again").symlink_to("link")
+    (root / "c.yaml").symlink_to("good/a.yaml")
+    Path("elsewhere/back").symlink_to(Path("cases/good").absolute())
+    loaded, found = check([root, Path("cases/link")])
+    assert found == []
+    assert sorted(case.file for case in loaded.cases) == ["cases/good/a.yaml", "elsewhere/b.yaml"]
+
+
+def test_a_link_that_leads_around_in_a_circle_is_refused():
+    root = tree()
+    (root / "itself.yaml").symlink_to("itself.yaml")
+    (root / "one").symlink_to("other")
+    (root / "other").symlink_to("one")
+    (root / "good" / "up").symlink_to("..")
+    (root / "good" / "whole").symlink_to("/")
+    (root / "here").symlink_to(".")
+    holds, itself = "a link to a folder that holds it", "a link that leads to itself"
+    assert refused() == [
+        ("cases/good/up", holds),
+        ("cases/good/whole", holds),
+        ("cases/here", holds),
+        ("cases/itself.yaml", itself),
+        ("cases/one", itself),
+        ("cases/other", itself),
+    ]
+
+
+def test_a_link_to_nowhere_is_refused_whatever_its_name():
+    root = tree()
+    (root / "b.yaml").symlink_to("nowhere")
+    (root / "folder").symlink_to("/no/such/folder")
+    assert refused() == [
+        ("cases/b.yaml", "a link to nowhere, which is not there"),
+        ("cases/folder", "a link to /no/such/folder, which is not there"),
+    ]
+    with pytest.raises(InvalidCases, match="a link to nowhere, which is not there"):
+        load([root / "b.yaml"])
+
+
+def bind(path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (os.mkfifo, "a named pipe, not a file"),
+        (bind, "a socket, not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device, not a file"),
+        (lambda path: path.symlink_to("/dev/stdin"), "a named pipe, not a file"),
+    ],
+    ids=["pipe", "socket", "device", "open pipe"],
+)
+@pytest.mark.parametrize("name", ["x.yaml", "pipe", "link.yml"])
+def test_what_is_neither_a_file_nor_a_folder_is_refused_and_never_opened(make, what, name):
+    root = tree()
+    make(root / name)
+    if name == "link.yml":
+        (root / name).rename("aside")
+        (root / name).symlink_to(Path("aside").absolute())
+    with open_pipe_as_input():
+        assert refused() == [(f"cases/{name}", what)]
+        with pytest.raises(InvalidCases, match=what):
+            load([root / name])
+
+
+@contextmanager
+def open_pipe_as_input():
+    """The standard input is a pipe that nobody writes to, and that stays open."""
+    before, (reads, writes) = os.dup(0), os.pipe()
+    os.dup2(reads, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        for each in (before, reads, writes):
+            os.close(each)
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "link.yaml"])
+def test_a_huge_file_is_refused_unread(name):
+    root = tree()
+    (root / "x.yaml").touch()
+    os.truncate(root / "x.yaml", 1 << 40)
+    if name != "x.yaml":
+        (root / "x.yaml").rename("x")
+        (root / name).symlink_to(Path("x").absolute())
+    ((_, what),) = refused()
+    assert what == "larger than 1,048,576 bytes"
+
+
+def test_a_file_that_does_not_say_its_size_is_read_up_to_the_limit(monkeypatch):
+    root = tree()
+    Path("cases/x.yaml").symlink_to("/proc/self/environ")
+    monkeypatch.setattr("harness.load.MAX_BYTES", 10)
+    found = {problem.what for problem in check([root / "x.yaml"])[1]}
+    assert found == {"larger than 10 bytes"}
+
+
+def test_folders_beyond_all_reason_are_refused():
+    deepest = Path("cases", *["x"] * 2 * DEEPEST)
+    (tree() / deepest.relative_to("cases")).mkdir(parents=True)
+    put(SURFACE, str(deepest / "a.yaml"))
+    ((file, what),) = refused()
+    assert file == str(Path("cases", *["x"] * (DEEPEST + 1)))
+    assert what == f"more than {DEEPEST} folders deep"
+
+
+def test_a_name_that_is_no_text_is_refused_and_can_be_said():
+    root = tree()
+    for name in (b"\xff.yaml", b"\xfe.YAML"):
+        (root / os.fsdecode(name)).write_text(SURFACE)
+    assert refused() == [
+        ("cases/\\udcfe.YAML", "not read, since its name does not end in .yaml or .yml"),
+        ("cases/\\udcff.yaml", "its name is not UTF-8"),
+    ]
+
+
+@pytest.mark.parametrize("refusing", ["cases", "cases/more"])
+def test_a_folder_that_cannot_be_read_is_refused(refusing, monkeypatch):
+    """As for permissions that root does not need."""
+    tree("more/b.yaml")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path) == refusing:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    loaded, found = check([Path("cases")])
+    assert [(p.file, p.what) for p in found] == [(refusing, "cannot be read: Permission denied")]
+    assert len(loaded.cases) == (refusing == "cases/more")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("name", ["more", "more/b.yaml"])
+def test_without_permission_a_file_or_a_folder_is_refused(name):
+    path = tree("more/b.yaml") / name
+    path.chmod(0)
+    try:
+        assert refused() == [(f"cases/{name}", "cannot be read: Permission denied")]
+    finally:
+        path.chmod(0o700)
 
 
 def test_a_problem_reads_as_file_line_key_and_remedy():

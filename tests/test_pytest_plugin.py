@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,13 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.frameworks
 quick = pytest.mark.usefixtures("quick_python")
 PAGE = "cases/exponential/mapping_page.yaml"
+GOOD = (
+    "format: 1\ncases:\n"
+    "  - name: good\n    description: d\n    source: by hand\n    family: exponential\n"
+    "    schedule: {base_lr: 0.5, decay_rate: 0.5, decay_steps: 1}\n    steps: 3\n"
+    "    expected: {values: [0.5, 0.25, 0.125]}\n"
+    "    implementations: [torch.optim.lr_scheduler.ExponentialLR]\n"
+)
 
 
 def run(*arguments):
@@ -79,6 +87,40 @@ def test_a_bad_file_is_a_collection_error_with_its_line(tmp_path):
     code, text = run("-p", "harness.pytest_plugin", case)
     assert code == 2, text
     assert "bad.yaml:3: cases[0]: neither a known family nor a surface" in text
+
+
+@pytest.mark.parametrize(
+    ("make", "telling"),
+    [
+        (lambda folder: (folder / "X.YAML").write_text(""), "X.YAML:1: not read, since its name"),
+        (lambda folder: os.mkfifo(folder / "b.yaml"), "b.yaml:1: a named pipe, not a file"),
+        (lambda folder: (folder / "up").symlink_to(".."), "up:1: a link to a folder that holds it"),
+        (lambda folder: (folder / "bare").mkdir(), "bare:1: no *.yaml below"),
+        (lambda folder: (folder / "c.yaml").symlink_to("gone"), "c.yaml:1: a link to gone, which"),
+    ],
+)
+def test_what_pytest_would_pass_over_ends_the_collection(make, telling, tmp_path):
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(GOOD)
+    make(folder)
+    code, text = run("-p", "harness.pytest_plugin", folder)
+    assert code == 2, text
+    assert telling in text
+    assert "remedy: " in text
+
+
+@quick
+def test_a_file_that_several_links_lead_to_is_collected_once(tmp_path):
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.yaml").write_text(GOOD)
+    (folder / "b.yaml").symlink_to("../there/a.yaml")
+    (folder / "link").symlink_to("../there")
+    code, text = run("-p", "harness.pytest_plugin", folder, "--report", tmp_path / "report", "-q")
+    assert code == 0, text
+    assert "1 passed" in text
 
 
 @quick

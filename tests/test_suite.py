@@ -84,7 +84,7 @@ def test_the_report_is_valid_and_says_what_was_not_run(report):
     assert report["fails"] is True
     assert report["counts"]["unavailable"] == len(DUE)
     (elsewhere,) = (e for e in report["environments"] if e["name"] == "elsewhere")
-    assert "a_framework_that_is_not_there" in elsewhere["failure"]
+    assert "ModuleNotFoundError: import of torch halted" in elsewhere["failure"]
 
 
 def test_the_other_formats_say_the_same(folder, report):
@@ -124,7 +124,7 @@ def test_a_selected_device_is_in_the_report_and_one_that_is_not_here_stops_the_r
 def test_without_any_framework_there_is_nothing_to_run():
     with (
         Workers([spec("missing"), spec("dying", "other")]) as workers,
-        pytest.raises(NothingToRun, match="a_framework_that_is_not_there"),
+        pytest.raises(NothingToRun, match="ModuleNotFoundError: import of torch halted"),
     ):
         suite.run(Loaded(tuple(cases("exact")), ()), workers)
 

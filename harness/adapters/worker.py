@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -29,6 +30,8 @@ import of a framework, which makes none."""
 def serve(channel: Any) -> None:
     """Receive the adapter, say what is there, and answer requests until the channel closes."""
     gc.set_threshold(NEW_OBJECTS)
+    worker = os.getpid()
+    os.register_at_fork(after_in_child=lambda: let_go(channel))
     setup = channel.receive()
     heartbeats = int(os.environ.pop("CONFORM_HEARTBEATS"))
     if setup["heartbeats"] is not None:
@@ -46,11 +49,12 @@ def serve(channel: Any) -> None:
     try:
         adapter = importlib.import_module(setup["module"])
         description = adapter.describe()
-    except ImportError as error:
-        channel.send({"failure": "%s: %s" % (type(error).__name__, error), "missing": True})
-        return
-    except Exception:
-        channel.send({"failure": traceback.format_exc(limit=-3), "missing": False})
+    except Exception as error:
+        end_if_forked(worker)
+        if is_absent(setup["framework"], error):
+            channel.send({"failure": "%s: %s" % (type(error).__name__, error), "missing": True})
+        else:
+            channel.send({"failure": traceback.format_exc(limit=-3), "missing": False})
         return
     description["python"] = sys.version.split()[0]
     description["printed"] = output.taken()
@@ -59,9 +63,36 @@ def serve(channel: Any) -> None:
     # MindSpore collects garbage before it compiles a graph. What was imported is none, and takes
     # 0.1 s to look through each time.
     gc.freeze()
-    for request in channel:  # as JSON, since execnet takes dicts apart in Python
-        channel.send(answer(adapter, json.loads(request), output))
+    for text in channel:  # as JSON, since execnet takes dicts apart in Python
+        request = json.loads(text)
+        asked = request.pop("id")
+        channel.send(dict(answer(adapter, request, output), id=asked))
     shutil.rmtree(folder, ignore_errors=True)  # the harness is gone, and perhaps the supervisor
+
+
+def is_absent(framework: str, error: Exception) -> bool:
+    """Whether a failed import means that a framework is not installed; otherwise it is broken.
+
+    On a bare Python numpy, which every adapter imports too, may be the first that is missing.
+    """
+    return isinstance(error, ModuleNotFoundError) and (
+        error.name == framework
+        or (error.name == "numpy" and importlib.util.find_spec(framework) is None)
+    )
+
+
+def let_go(channel: Any) -> None:
+    """Take the harness's pipes from a forked process: it can neither write nor keep them open."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for file in (channel.gateway._io.infile, channel.gateway._io.outfile):
+        os.dup2(nowhere, file.fileno())
+    os.close(nowhere)
+
+
+def end_if_forked(worker: int) -> None:
+    """End a process that was forked from the worker and has come back from the framework."""
+    if os.getpid() != worker:
+        os._exit(0)
 
 
 def answer(adapter: Any, request: dict[str, Any], output: Output) -> dict[str, Any]:
@@ -160,9 +191,11 @@ class Output:
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)
         self._file = open(path, "rb")
+        self._worker = os.getpid()
 
     def taken(self) -> str:
-        """What came since the last call."""
+        """What came since the last call; for the worker alone, and not for what it forks."""
+        end_if_forked(self._worker)
         sys.stdout.flush()
         sys.stderr.flush()
         self._file.seek(max(0, os.fstat(1).st_size - MAX_PRINTED))
@@ -172,4 +205,8 @@ class Output:
 
 
 if __name__ == "__channelexec__":
-    serve(globals()["channel"])  # execnet puts it there
+    _worker = os.getpid()
+    try:
+        serve(globals()["channel"])  # execnet puts it there
+    finally:
+        end_if_forked(_worker)

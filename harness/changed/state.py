@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.changed.surroundings import UNKNOWN, Place, Surroundings, digest
+from harness.files import read_bytes
 
 NAME = "state.json"
 REPORT = "report.json"
@@ -83,7 +84,7 @@ def read(folder: Path) -> State | NoState:
     if not report.is_file():
         return NoState(f"there is no {report}")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(file))
     except FileNotFoundError:
         return NoState(f"{report} has no {NAME} beside it")
     except (OSError, ValueError) as error:

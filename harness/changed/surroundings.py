@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
+from harness.case_files import files_below
+from harness.errors import Problem
+from harness.files import read_bytes
 
 if TYPE_CHECKING:
     from harness.workers import EnvironmentSpec
@@ -37,9 +40,9 @@ DRAWING = {
         "traces",
     ),
     *("translation", "verification", "case_files.py", "consistency.py", "console.py"),
-    *("coverage.py", "doctor.py", "durations.py", "errors.py", "explanation.py", "index.py"),
-    *("limits.py", "listing.py", "load.py", "naming.py", "project.py", "pytest_plugin.py"),
-    "pytest_xdist.py",
+    *("coverage.py", "doctor.py", "durations.py", "errors.py", "explanation.py", "files.py"),
+    *("index.py", "limits.py", "listing.py", "load.py", "naming.py", "project.py"),
+    *("pytest_plugin.py", "pytest_xdist.py"),
 }
 """What in the harness runs and judges no trial: it loads, selects, draws and tells."""
 JUDGING_TOO = {"report/model.py"}
@@ -115,12 +118,13 @@ def look(
         suite: the folder of the harness.
     """
     places = list(places)
-    files = case_files(folders)
+    problems: list[Problem] = []
+    files = {str(file.resolve()): digest(file) for file in files_below(folders, problems)}
     return Surroundings(
         {place.name: asdict(place) for place in places},
         {**judging(suite), **_machine(), **_versions(JUDGES, sys.path)},
         {place.name: _environment(place) for place in places},
-        {str(file): digest(file) for file in files},
+        {**files, **{problem.file: problem.what for problem in problems}},
         {"harness": _drawing(suite), **{file.name: digest(file) for file in beside}},
     )
 
@@ -128,18 +132,9 @@ def look(
 def digest(file: Path) -> str:
     """The digest of a file's content; empty where there is no such file."""
     try:
-        return sha256(file.read_bytes()).hexdigest()
+        return sha256(read_bytes(file)).hexdigest()
     except OSError:
         return ""
-
-
-def case_files(folders: Iterable[Path]) -> list[Path]:
-    """The YAML files at or below `folders`."""
-    found: set[Path] = set()
-    for folder in folders:
-        inside = [file for ending in ("yaml", "yml") for file in folder.rglob(f"*.{ending}")]
-        found.update(file.resolve() for file in (inside if folder.is_dir() else [folder]))
-    return sorted(found)
 
 
 def judging(suite: Path = HARNESS) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.errors import BaselineUnusable, InvalidCases
+from harness.files import special_at
 from harness.naming import one_of
 from harness.project import CASES, REPORTS, own_folders, own_records
 
@@ -28,10 +29,27 @@ EXIT_CODES = """\b
 Exit codes:
   0    all as expected
   1    something diverges, is stale, crashed or timed out
-  2    wrong usage, or a case file that cannot be used
+  2    wrong usage, or a case file or folder that cannot be used
   3    nothing could be run: no framework found, or not the device
   70   a fault of the suite itself
   130  interrupted; the report before is left as it was"""
+
+
+class Readable(click.Path):
+    """A path of the user's that is not a pipe, a socket or a device, which might never end."""
+
+    def __init__(self, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, checked."""
+        path = Path(value)
+        kind = special_at(path)
+        if kind:
+            self.fail(f"{path} is {kind}, not a file; name a file in its place", param, ctx)
+        super().convert(value, param, ctx)
+        return path
+
 
 PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,7 +64,7 @@ IMPLEMENTATIONS = click.option(
 ENVIRONMENTS_FILE = click.option(
     "--environments",
     "file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Readable(dir_okay=False),
     default=None,
     help="The file that declares them.  [default: the suite's environments.yaml]",
 )
@@ -103,8 +121,12 @@ def with_changes(report: Report) -> Report:
     """
     from harness import gate
 
+    baseline = REPORTS / "baseline.json"
+    kind = special_at(baseline)
     try:
-        changes = gate.since(report, REPORTS / "baseline.json")
+        if kind:
+            raise BaselineUnusable(baseline, f"is {kind}, not a file")
+        changes = gate.since(report, baseline)
     except BaselineUnusable as error:
         click.echo(f"warning: the report says nothing of changes: {error}", err=True)
         return report

@@ -14,8 +14,8 @@ from harness.project import REPORTS
 @click.command(
     epilog="""\b
 Exit codes:
-  0    nothing new
-  1    something new
+  0    something was tried, and nothing is new
+  1    something is new or has crashed, or nothing was tried
   2    wrong usage
   3    nothing could be run: no framework found
   130  interrupted; what was found is kept"""
@@ -26,7 +26,9 @@ Exit codes:
     help="How many to draw.  [default: 1000, or what --seconds leave time for]",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds."
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End after so many seconds, even if not all examples are done.",
 )
 @FAMILIES
 @IMPLEMENTATIONS
@@ -53,7 +55,9 @@ def fuzz(
 ) -> None:
     """Search for divergences: random schedules and trainings, on all that can express them.
 
-    A divergence that is on no record is shrunk and written as a case file, ready to be run.
+    A divergence that is on no record is shrunk and written as a case file, ready to be run. With
+    --seed and --examples the search is the same every time; the quick one of make search is part of
+    this repository's gate.
     """
     import secrets
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.common import JSON
+from harness.cli.common import JSON, Readable
 from harness.errors import (
     BaselineUnusable,
     NoBaseline,
@@ -39,7 +39,7 @@ Exit codes:
   1    it is left as it was: something in the run is amiss, or trials would be dropped
   2    wrong usage, no report that can be read, a report that is not of the last run or of another
        commit, or only a part was run"""
-REPORT = click.argument("report", required=False, type=click.Path(path_type=Path))
+REPORT = click.argument("report", required=False, type=Readable())
 COMMIT = click.option(
     "--commit",
     metavar="SHA",
@@ -48,7 +48,7 @@ COMMIT = click.option(
 )
 BASELINE = click.option(
     "--baseline",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Readable(dir_okay=False),
     default=REPORTS / "baseline.json",
     show_default=True,
     help="The baseline's file.",

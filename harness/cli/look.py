@@ -14,6 +14,7 @@ from harness.cli.common import (
     ENVIRONMENTS_FILE,
     JSON,
     PATHS,
+    Readable,
     look_up,
     print_rows,
     specs_named,
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     "since are not checked again.",
 )
 def check_cases(paths: tuple[Path, ...], no_cache: bool) -> None:
-    """Validate the case files below each PATH, without starting any framework."""
+    """Validate the case files below each PATH, without starting any framework.
+
+    What may be meant as a case and cannot be read is an error too: a name that is almost right, a
+    broken link, a pipe, a folder without cases.
+    """
     from harness.case_files import unknown_cases
     from harness.index import index
     from harness.listing import counted
@@ -166,14 +171,20 @@ def _needed(
     return [spec for spec in specs if spec.framework in wanted and (not one or spec.name == place)]
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Exit codes:
+  0  every framework that is installed can be used
+  1  one is broken: its import fails
+  3  none can be used"""
+)
 def doctor() -> None:
     """Say what is installed here, what works, and what is known not to."""
     from rich.console import Console
 
     from harness import doctor as checks
 
-    sys.exit(0 if checks.examine(Console(highlight=False)) else 3)
+    sys.exit(checks.examine(Console(highlight=False)))
 
 
 @click.command()
@@ -193,7 +204,7 @@ def schema(which: str) -> None:
 @click.argument("which", type=click.Choice(["coverage", "findings", "mapping", "versions"]))
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=Readable(),
     default=REPORTS / "matrix",
     show_default=True,
     help="For versions: the report on several versions of a framework.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.common import JSON, report_folder, with_changes
+from harness.cli.common import JSON, Readable, report_folder, with_changes
 from harness.listing import counted
 from harness.project import REPORTS
 
@@ -27,9 +27,7 @@ SHOWN = 20
 
 
 @click.command(epilog=_CODES)
-@click.argument(
-    "places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORT..."
-)
+@click.argument("places", nargs=-1, required=True, type=Readable(), metavar="REPORT...")
 @report_folder(
     "Folder for the report that is written.", "for one REPORT its own, else reports/merged"
 )

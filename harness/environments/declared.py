@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -140,7 +141,7 @@ def load_environments(path: Path | None = None) -> tuple[Declared, ...]:
     Raises:
         EnvironmentsUnusable: with every problem of the file.
     """
-    if path is None and not ENVIRONMENTS.is_file():
+    if path is None and not os.path.lexists(ENVIRONMENTS):
         return ()
     path = path or ENVIRONMENTS
     source = Source(shown(path), "docs/environments.md")

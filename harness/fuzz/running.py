@@ -67,9 +67,29 @@ class Result:
 
     @property
     def fails(self) -> bool:
-        """Whether there is something new, be it only a worker that died as it started."""
+        """Whether there is something new, be it only an incident, or nothing was tried."""
         crashed = any(environment.crashed for environment in self.environments)
-        return bool(self.kept or self.incidents or crashed)
+        return bool(self.kept or self.incidents or crashed or not self.trials)
+
+    @property
+    def examples(self) -> int:
+        """How many are done."""
+        return sum(tally.examples for tally in self.tallies.values())
+
+    @property
+    def apis(self) -> Counter[str]:
+        """The trials of each implementation that a framework was asked for."""
+        return sum((tally.apis for tally in self.tallies.values()), Counter[str]())
+
+    @property
+    def trials(self) -> int:
+        """All of them."""
+        return self.apis.total()
+
+    @property
+    def untried(self) -> list[str]:
+        """The families of which no trial was run."""
+        return [family for family, tally in self.tallies.items() if not tally.trials]
 
     @property
     def met(self) -> Counter[str]:
@@ -215,6 +235,10 @@ def _as_json(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "environments": {e.name: e.version or e.failure for e in result.environments},
         "incidents": list(result.incidents),
+        "examples": result.examples,
+        "trials": result.trials,
+        "not_tried": result.untried,
+        "tried": dict(sorted(result.apis.items())),
         "families": {family: _tally(tally) for family, tally in result.tallies.items()},
         "met_again": dict(result.met.most_common()),
         "new": [_finding(kept) for kept in result.kept],

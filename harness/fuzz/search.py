@@ -64,23 +64,27 @@ class Asked:
 class Tally:
     """What became of the examples of a family.
 
-    `widest` is the widest disagreement of two implementations that both conform.
+    `apis` has the trials of each implementation; `widest` is the widest disagreement of two that
+    both conform.
     """
 
     examples: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     met: Counter[str] = field(default_factory=Counter)
+    apis: Counter[str] = field(default_factory=Counter)
     new: int = 0
     widest: Agreement | None = None
 
     @property
     def trials(self) -> int:
         """Those that a framework was asked for."""
-        return sum(times for verdict, times in self.verdicts.items() if verdict.ran)
+        return self.apis.total()
 
     def add(self, judgement: Judgement) -> None:
         """Count a judgement."""
         self.verdicts[judgement.verdict] += 1
+        if judgement.verdict.ran:
+            self.apis[judgement.trial.implementation.api] += 1
 
     def compare(self, conforming: Sequence[Judgement]) -> None:
         """Keep the widest disagreement."""

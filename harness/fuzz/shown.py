@@ -66,11 +66,20 @@ def print_summary(console: Console, result: Result) -> None:
     for kept in result.kept:
         text = f"new: {kept.path}, {counted(kept.finding.times, 'time')}"
         console.print(Text(text, style="bold red"), soft_wrap=True)
-    done = counted(sum(tally.examples for tally in result.tallies.values()), "example")
+    asked = result.asked.examples
+    trials = f"{counted(result.trials, 'trial')} of {counted(len(result.apis), 'implementation')}"
+    done = f"{result.examples} of {counted(asked or result.examples, 'example')}"
     new = counted(len(result.kept), "new finding")
+    if not result.trials:
+        remedy = "give it more --seconds, or another --family or --implementation"
+        console.print(Text(f"nothing was tried: {remedy}", style="bold red"), soft_wrap=True)
+    elif result.untried:
+        console.print(Text(f"not tried: {', '.join(result.untried)}"), soft_wrap=True)
     console.print(
-        f"{done}, {new}; {result.end.value} after {result.seconds:.0f} s; seed {result.asked.seed}",
+        f"{done} in {trials}, {new}; {result.end.value} after {result.seconds:.0f} s; "
+        f"seed {result.asked.seed}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import TraceUnreadable
+from harness.files import PIPE, special_at
 from harness.traces import event_files, json_lines, tables
 from harness.traces.trace import Trace
 
@@ -28,6 +29,9 @@ def read(path: Path, columns: Sequence[str] = ()) -> Trace:
         TraceUnreadable: there is none, with the reason and the line.
     """
     source = str(path)
+    kind = special_at(path)
+    if kind not in {"", PIPE}:
+        raise TraceUnreadable(f"{source} is {kind}, not a file")
     try:
         if event_files.is_event_file(path):
             return event_files.read(source, path, columns)

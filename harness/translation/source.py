@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.catalogue import IMPLEMENTATIONS
 from harness.errors import Untranslatable, did_you_mean
+from harness.files import TooLarge, read_bytes
 
 _MAX_BYTES = 1 << 20
 _DOTTED = {api: api.split(".") for api in IMPLEMENTATIONS}
@@ -91,9 +92,9 @@ def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written
         Untranslatable: it cannot be read, or there is none.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise Untranslatable(str(path), "is larger than 1 MiB")
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(read_bytes(path, _MAX_BYTES), filename=str(path))
+    except TooLarge:
+        raise Untranslatable(str(path), "is larger than 1 MiB") from None
     except OSError as error:
         raise Untranslatable(str(path), f"cannot be read: {error.strerror}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -83,7 +83,9 @@ class Workers:
         self._closing = threading.Event()
         self._more: dict[str, Any] = {}
         self.incidents: list[str] = []
-        """Deaths that cost no trial, as sentences: of workers that were starting, or idle."""
+        """What fails a run though it may cost no trial, as sentences: frameworks that cannot be
+        imported, workers that died while they were starting or idle, answers that nobody asked for.
+        """
 
     def __enter__(self) -> Workers:
         try:
@@ -170,6 +172,9 @@ class Workers:
             self._replace(worker)
         elif worker.environment is None:
             self._greet(worker, message)
+        elif (answered := message.get("id")) != worker.due:
+            due = f"was due for {worker.due!r}" if worker.due else "none was due"
+            self._replace(worker, strayed=f"an answer came for {answered!r}, and {due}")
         else:
             from harness.workers.messages import observation
 
@@ -201,6 +206,8 @@ class Workers:
         worker.environment = environment
         if environment.failure:
             self._given_up[name] = environment.failure
+        if environment.crashed:
+            self.incidents.append(f"{worker.slot}: {environment.failure.strip().splitlines()[-1]}")
         self._environments.setdefault(name, environment)
         self._feed(worker)
 
@@ -214,7 +221,8 @@ class Workers:
         while worker.pending and len(worker.sent) < IN_FLIGHT:
             trial = worker.next()
             try:
-                worker.channel.send(json.dumps({**request(trial), **self._more}))
+                asked = {**request(trial), **self._more, "id": worker.next_id}
+                worker.channel.send(json.dumps(asked))
             except OSError:
                 return  # it is dead: the end of its channel is on its way
             if not worker.sent:
@@ -248,7 +256,11 @@ class Workers:
         worker.backwards = slot.endswith((" 2", " 4"))
         self._workers[slot] = worker
         self._slots[spec.name].add(slot)
-        setup = {"module": spec.adapter_source.stem, "files": spec.files}
+        setup = {
+            "framework": spec.framework,
+            "module": spec.adapter_source.stem,
+            "files": spec.files,
+        }
         threading.Thread(target=self._open, args=(worker, setup), daemon=True).start()
 
     def _open(self, worker: Worker, setup: dict[str, Any]) -> None:
@@ -273,20 +285,29 @@ class Workers:
                 self._hear(worker, _END)
 
     def _replace(
-        self, worker: Worker, timed_out: bool = False, unreached: Unreachable | None = None
+        self,
+        worker: Worker,
+        timed_out: bool = False,
+        unreached: Unreachable | None = None,
+        strayed: str = "",
     ) -> None:
-        """Bury `worker`, give its head trial up, and go on with the rest in a new one."""
+        """Stop `worker`, fail its current trial, and go on with the rest in a new one.
+
+        `strayed` says what it answered that it was not asked.
+        """
         started, seconds = worker.environment is not None, time.monotonic() - worker.since
         del self._workers[worker.slot]
         ending = worker.end()
         reason = (
             f"no answer within {self._limit(worker):g} s; the process was killed"
             if timed_out
-            else worker.cause_of_death(ending, unreached)
+            else strayed or worker.cause_of_death(ending, unreached)
         )
         lost = Lost(timed_out, reason, ending.printed, seconds)
         if started and worker.sent:
             self._answers.append((worker.sent.popleft(), lost))
+            if strayed:
+                self.incidents.append(f"{worker.slot}: {reason}")
         elif started and worker.spec.name not in self._given_up:
             self.incidents.append(f"{worker.slot}: between two trials, {reason}")
         worker.give_back()

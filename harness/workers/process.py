@@ -40,6 +40,8 @@ class Worker:
     backwards: bool = False
     """Whether it takes the last pending trial first, so that two processes meet in the middle."""
     sent: deque[Trial] = field(default_factory=deque)
+    asked: int = 0
+    """Requests so far."""
     heard: int = 0
     handled: int = 0
     doubted: float | None = None
@@ -53,8 +55,22 @@ class Worker:
         """The trial that it is to be sent next, which stays pending."""
         return self.pending[-1 if self.backwards else 0]
 
+    @property
+    def next_id(self) -> str:
+        """The id of the next request: its number, since a trial may be sent again, and the trial's.
+
+        The answer carries it too.
+        """
+        return f"{self.asked + 1} {self.next().id}"
+
+    @property
+    def due(self) -> str:
+        """The id that the next answer has to carry; empty where none is due."""
+        return f"{self.asked - len(self.sent) + 1} {self.sent[0].id}" if self.sent else ""
+
     def was_sent(self, trial: Trial) -> None:
         """Take note that `next` was sent."""
+        self.asked += 1
         self.sent.append(trial)
         if self.backwards:
             self.pending.pop()

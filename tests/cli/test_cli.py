@@ -136,6 +136,27 @@ def test_fail_fast_stops_and_says_so(monkeypatch, tmp_path):
     assert json.loads((report / "report.json").read_text())["stopped_early"] is True
 
 
+@pytest.mark.parametrize("selected", [[], ["--target", "torch/*"]])
+@pytest.mark.parametrize(
+    ("adapter", "code", "telling"),
+    [
+        ("broken", 1, "there: crashed, its trials were not run: RuntimeError: the driver is too"),
+        ("missing", 0, "there: unavailable, its trials were not run: ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_framework_fails_the_run_even_if_none_of_its_trials_is_selected(
+    adapter, code, telling, selected, monkeypatch, tmp_path, plain_python
+):
+    specs = [spec(), spec(adapter, "there")]
+    monkeypatch.setattr("harness.workers.default_environments", lambda: specs)
+    path = written(tmp_path, f"{GOOD}    implementations: [{API}]\n")
+    done = CliRunner().invoke(main, ["run", str(path), *selected, "--report", str(tmp_path / "r")])
+    assert done.exit_code == code, done.output
+    assert telling in done.output
+    trials = json.loads((tmp_path / "r" / "report.json").read_text())["trials"]
+    assert len(trials) == (1 if selected else 2)
+
+
 def test_an_unexpected_fault_of_the_suite_has_its_own_exit_code(monkeypatch):
     monkeypatch.setattr("harness.listing.implementations", lambda: 1 / 0)
     done = CliRunner().invoke(main, ["list", "implementations"])

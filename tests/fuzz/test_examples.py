@@ -84,7 +84,7 @@ def test_everything_that_may_happen_in_a_training_is_drawn():
         *("a group", "a later group", "changes", "another optimizer", "modes", "epochs", "far on"),
     }
     seen = set()
-    for number in range(300):
+    for number in range(1_000):
         seen |= happening(case_of(example("exponential", f"2/{number}"), "drawn", "drawn"))
         if seen >= due:
             break

@@ -116,9 +116,19 @@ def test_the_targets_of_make_that_are_used_are_there():
         for word in call.split()
     }
     makefile = (ROOT / "Makefile").read_text()
-    assert made == {".venv/.ready", "lint", "types", "check-cases", "test-all"}
+    assert made == {".venv/.ready", "lint", "types", "check-cases", "search", "test-all"}
     for target in made - {".venv/.ready"}:
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
+
+
+def test_pull_requests_search_as_make_does_and_nights_with_other_examples():
+    (step,) = (step for step in steps(jobs(OURS)["search"]) if step["run"] == "make search")
+    makefile = (ROOT / "Makefile").read_text()
+    for name, value in step["env"].items():
+        by_day = re.fullmatch(r"\$\{\{ (.*) == 'schedule' && (.*) \|\| '(\d+)' \}\}", value)
+        assert by_day[1] == "github.event_name"
+        assert by_day[2] != f"'{by_day[3]}'"
+        assert f"{name} ?= {by_day[3]}\n" in makefile
 
 
 class Place:
@@ -357,22 +367,24 @@ def test_the_example_works_in_another_repository_with_the_suite_installed(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("ran", "gated", "passes", "called"),
+    ("ran", "gated", "searched", "passes", "called"),
     [
-        (0, 0, True, ["run", "gate"]),
-        (1, 0, False, ["run", "gate"]),
-        (0, 1, False, ["run", "gate"]),
-        (1, 1, False, ["run", "gate"]),
-        (3, 0, False, ["run"]),
-        (130, 0, False, ["run"]),
+        (0, 0, 0, True, ["run", "gate", "fuzz"]),
+        (1, 0, 0, False, ["run", "gate", "fuzz"]),
+        (0, 1, 0, False, ["run", "gate", "fuzz"]),
+        (0, 0, 1, False, ["run", "gate", "fuzz"]),
+        (1, 1, 1, False, ["run", "gate", "fuzz"]),
+        (3, 0, 0, False, ["run"]),
+        (130, 0, 0, False, ["run"]),
     ],
 )
-def test_make_gate_fails_if_either_does_and_never_looks_at_an_older_report(
-    ran, gated, passes, called, tmp_path
+def test_make_gate_fails_if_any_of_its_parts_does_and_never_looks_at_an_older_report(
+    ran, gated, searched, passes, called, tmp_path
 ):
     conform = tmp_path / "conform"
     conform.write_text(
-        f'#!/bin/sh\necho "$1" >> {tmp_path}/called\n[ "$1" = run ] && exit {ran}\nexit {gated}\n'
+        f'#!/bin/sh\necho "$1" >> {tmp_path}/called\n'
+        f'case "$1" in run) exit {ran};; gate) exit {gated};; fuzz) exit {searched};; esac\n'
     )
     conform.chmod(0o755)
     ready = tmp_path / "ready"

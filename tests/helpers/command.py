@@ -47,7 +47,8 @@ def without(folder: Path, *names: str) -> dict[str, str]:
     shadows.mkdir()
     for name in names:
         message = f"{name} is not installed (shadowed by a test)"
-        written(shadows, f"raise ModuleNotFoundError({message!r})\n", f"{name}.py")
+        text = f"raise ModuleNotFoundError({message!r}, name={name!r})\n"
+        written(shadows, text, f"{name}.py")
     return {"PYTHONPATH": str(shadows)}
 
 

@@ -169,7 +169,7 @@ def test_a_few_trials_are_not_worth_another_process():
 def test_a_framework_that_is_not_there_makes_its_trials_unavailable():
     (judgement,), _ = judged("exact", adapter="missing")
     assert judgement.verdict is Verdict.UNAVAILABLE
-    assert "a_framework_that_is_not_there" in judgement.reasons[0]
+    assert "ModuleNotFoundError: import of torch halted" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,153 @@ def test_a_framework_that_cannot_start_makes_its_trials_crashed(adapter, telling
     (judgement,), _ = judged("exact", adapter=adapter)
     assert judgement.verdict is Verdict.CRASHED
     assert telling in judgement.reasons[0]
+
+
+# What is imported is a module `torch` that lies in the worker's folder.
+BROKEN = {
+    "a shared object": (
+        {"torch.py": "raise ImportError('libcudart.so.12: cannot open shared object file')"},
+        "ImportError: libcudart.so.12: cannot open shared object file",
+    ),
+    "a circle": (
+        {"torch.py": "import torch_part", "torch_part.py": "from torch import late"},
+        "ImportError: cannot import name 'late' from partially initialized module 'torch'",
+    ),
+    "a dependency": (
+        {"torch.py": "import a_dependency_that_is_not_there"},
+        "ModuleNotFoundError: No module named 'a_dependency_that_is_not_there'",
+    ),
+    "a dependency called alike": (
+        {"torch.py": "import torch_c"},
+        "ModuleNotFoundError: No module named 'torch_c'",
+    ),
+    "a part": (
+        {"torch.py": "import torch.optim"},
+        "ModuleNotFoundError: No module named 'torch.optim'; 'torch' is not a package",
+    ),
+    "numpy": (
+        {"torch.py": "import sys; sys.modules['numpy'] = None; import numpy"},
+        "ModuleNotFoundError: import of numpy halted",
+    ),
+    "a message": (
+        {"torch.py": 'raise ImportError("No module named \'torch\'", name="torch")'},
+        "ImportError: No module named 'torch'",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_framework_whose_installation_is_broken_has_crashed(what, tmp_path):
+    files, telling = BROKEN[what]
+    adapter = tmp_path / "broken_torch_adapter.py"
+    adapter.write_text("import torch\n" + (FAKES / "fake_adapter.py").read_text())
+    with Workers([EnvironmentSpec("torch", "torch", adapter=adapter, beside=files)]) as workers:
+        (environment,) = workers.environments()
+        (trial,) = plan(cases("exact"), [environment])
+    assert environment.crashed
+    assert telling in environment.failure
+    assert trial.skip.verdict is Verdict.CRASHED
+    (incident,) = workers.incidents
+    assert telling in incident
+
+
+def test_a_bare_python_has_no_framework_whatever_its_adapter_imports_first(tmp_path):
+    adapter = tmp_path / "bare_adapter.py"
+    adapter.write_text(
+        "import sys\nsys.modules['numpy'] = sys.modules['torch'] = None\nimport numpy\n"
+    )
+    with Workers([EnvironmentSpec("torch", "torch", adapter=adapter)]) as workers:
+        (environment,) = workers.environments()
+    assert environment.failure and not environment.crashed
+    assert workers.incidents == []
+
+
+FORKS = (
+    "and both return",
+    "twice",
+    "and the child raises",
+    "and the child leaves",
+    "and the child is interrupted",
+    "and the child answers",
+    "and the child lives on",
+    "by multiprocessing",
+    "in a thread",
+    "in C",
+)
+
+
+def test_a_process_that_a_trial_forks_answers_for_no_trial():
+    behaviours = [f"forks {how}" for how in FORKS]
+    mixed = [each for behaviour in behaviours for each in (behaviour, "exact")]
+    done, workers = judged(*mixed, "one step late", "chatty", time_limit=10.0, python=REAL)
+    verdicts = [judgement.verdict for judgement in done]
+    assert verdicts == [*[Verdict.CONFORMS] * len(mixed), Verdict.DIVERGES, Verdict.CONFORMS]
+    assert "said by Python" in done[-1].observation.printed
+    assert workers.incidents == []
+
+
+def test_a_child_that_takes_the_place_of_its_parent_is_not_heard():
+    behaviours = "exact", "forks and the parent ends", "exact"
+    done, _ = judged(*behaviours, time_limit=10.0)
+    verdicts = [judgement.verdict for judgement in done]
+    assert verdicts == [Verdict.CONFORMS, Verdict.CRASHED, Verdict.CONFORMS]
+    assert "exit status 5" in done[1].reasons[0]
+
+
+def test_a_process_that_is_left_over_keeps_no_dead_worker_alive():
+    began = time.monotonic()
+    behaviours = "forks and the child lives on", "exits", "exact"
+    done, _ = judged(*behaviours, time_limit=15.0)
+    verdicts = [judgement.verdict for judgement in done]
+    assert verdicts == [Verdict.CONFORMS, Verdict.CRASHED, Verdict.CONFORMS]
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("place", ["import", "describe"])
+def test_a_framework_that_forks_at_its_start_is_greeted_once(place, tmp_path):
+    adapter = tmp_path / "forking_adapter.py"
+    text = (FAKES / "fake_adapter.py").read_text()
+    if place == "import":
+        text += "\nif os.fork() == 0:\n    raise RuntimeError('in the child')\n"
+    else:
+        text = text.replace("def describe():\n", "def describe():\n    os.fork()\n")
+    adapter.write_text(text)
+    with Workers([EnvironmentSpec("torch", "torch", adapter=adapter)]) as workers:
+        trials = plan(cases("exact", "exact"), workers.environments())
+        verdicts = [j.verdict for j in judgements(Judge(), trials, workers)]
+    assert verdicts == [Verdict.CONFORMS] * 2
+    assert workers.incidents == []
+
+
+@pytest.mark.parametrize("forged", ["2 the next one", "", "1 0: exact", "3"])
+def test_an_answer_for_another_trial_costs_the_trial_and_fails_the_run(forged):
+    behaviours = "exact", f"answers {forged}", "exact", "exact"
+    done, workers = judged(*behaviours)
+    conforms = Verdict.CONFORMS
+    verdicts = [judgement.verdict for judgement in done]
+    assert verdicts == [conforms, Verdict.CRASHED, conforms, conforms]
+    (incident,) = workers.incidents
+    assert f"an answer came for {forged!r}, and was due for '2 1: answers" in incident
+    assert incident.removeprefix("torch: ") in done[1].reasons[0]
+
+
+def test_an_answer_that_nobody_waits_for_fails_the_run(tmp_path):
+    adapter = tmp_path / "late_adapter.py"
+    adapter.write_text(
+        (FAKES / "fake_adapter.py").read_text()
+        + "\nchannel = the_channel()\n"
+        + "def send():\n    time.sleep(0.5)\n    channel.send({'id': '2 another'})\n"
+        + "def run(request, report, run=run):\n"
+        + "    run(request, report)\n    threading.Thread(target=send, daemon=True).start()\n"
+    )
+    with Workers([EnvironmentSpec("torch", "torch", adapter=adapter)]) as workers:
+        trials = plan(cases("exact", "exact"), workers.environments())
+        assert [t for t, _ in workers.run(trials[:1])] == trials[:1]
+        time.sleep(1.0)
+        ((trial, _),) = workers.run(trials[1:])
+        assert trial is trials[1]
+    assert len(workers.incidents) == 1
+    assert "an answer came for '2 another'" in workers.incidents[0]
 
 
 def test_a_death_at_the_start_is_made_good_and_not_forgotten(tmp_path):

@@ -1,8 +1,11 @@
 """An adapter without a framework, wrong in as many ways as a case's arguments ask for."""
 
+import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 
@@ -17,6 +20,48 @@ def describe():
         "devices": ["cpu"],
         "absent_devices": {"cuda": "a fake has none"},
     }
+
+
+def the_channel():
+    """What the worker talks to the harness through."""
+    frame = sys._getframe()
+    while "channel" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["channel"]
+
+
+def fork(behaviour):
+    """Fork, and go on in both processes, but where the behaviour says otherwise."""
+    if behaviour == "forks by multiprocessing":
+        child = multiprocessing.get_context("fork").Process(target=print, args=("a child",))
+        child.start()
+        return child.join()
+    if behaviour == "forks in a thread":
+        thread = threading.Thread(target=os.fork)
+        thread.start()
+        return thread.join()
+    pid = ctypes.CDLL(None).fork() if behaviour == "forks in C" else os.fork()
+    if behaviour == "forks and the parent ends" and pid:
+        os._exit(5)
+    if pid or behaviour == "forks and the parent ends":
+        return None
+    if behaviour == "forks twice":
+        os.fork()
+    elif behaviour == "forks and the child raises":
+        raise ValueError("in the child")
+    elif behaviour == "forks and the child leaves":
+        sys.exit(3)
+    elif behaviour == "forks and the child is interrupted":
+        raise KeyboardInterrupt
+    elif behaviour == "forks and the child answers":
+        for _ in range(100):
+            the_channel().send({"id": "forged", "sequences": {}, "warnings": []})
+            os.write(the_channel().gateway._io.outfile.fileno(), b"garbage")
+    elif behaviour == "forks and the child lives on":
+        os.setsid()
+        time.sleep(20)
+        os._exit(0)
+    return None
 
 
 def run(request, report):
@@ -64,6 +109,10 @@ def run(request, report):
         values = np.array(["a", "b"])
     elif behaviour == "unspeakable":
         raise ValueError("half a pair: \ud800")
+    elif behaviour.startswith("forks"):
+        fork(behaviour)
+    elif behaviour.startswith("answers "):
+        the_channel().send({"id": behaviour[8:], "sequences": {}, "printed": "", "warnings": []})
     applied = values[:1].repeat(len(values)) if behaviour == "not applied" else values
     report("reported", values)
     report("applied", applied)

@@ -1,1 +1,4 @@
-import a_framework_that_is_not_there
+import sys
+
+sys.modules["torch"] = None  # as where it is not installed, whatever is installed here
+import torch
