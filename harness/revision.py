@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -58,18 +59,25 @@ def _described(top: Path) -> str | None:
 
 def _uncommitted(top: Path, apart: list[Path]) -> str:
     """A digest of the files that are changed, new or gone; empty where there are none."""
-    said = _git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    said = _git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal")
     if said is None:
         return "unknown"
-    files = [top / name for name in sorted(entry[3:] for entry in said.split("\0") if entry)]
-    found = [
+    names = sorted(entry[3:] for entry in said.split("\0") if entry)
+    found = "\n".join(
         f"{file.relative_to(top)} {sha256(file.read_bytes()).hexdigest() if file.is_file() else ''}"
-        for file in files
+        for name in names
+        for file in _files(top / name)
         if file.suffix in RUN_DEPENDS_ON and not any(map(file.is_relative_to, apart))
-    ]
-    return (
-        sha256("\n".join(found).encode(errors="surrogateescape")).hexdigest()[:16] if found else ""
     )
+    return sha256(found.encode(errors="surrogateescape")).hexdigest()[:16] if found else ""
+
+
+def _files(place: Path) -> Iterable[Path]:
+    """A changed file, or those in a new folder, unless it is hidden or a virtual environment."""
+    if not place.is_dir():
+        return [place]
+    is_apart = place.name.startswith(".") or (place / "pyvenv.cfg").exists()
+    return [] if is_apart else sorted(place.rglob("*"))
 
 
 def _git(folder: Path, *words: str) -> str | None:

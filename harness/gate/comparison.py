@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import get_args
 
 from harness.gate.baseline import Baseline, KeptException, KeptTrial, baseline_of, rounded_up
-from harness.gate.values import Movement, is_judged, movement
+from harness.gate.values import Movement, movement
 from harness.report.model import (
     CaseEntry,
     ChangeEntry,
@@ -200,18 +200,16 @@ class _Comparison:
             yield _change("contradiction", "the report", text, fails=True)
 
     def _contradictions(self, trial: TrialEntry) -> Iterator[str]:
-        verdict, case = Verdict(trial.verdict), self.case_entries[trial.case]
+        verdict = Verdict(trial.verdict)
         if trial.fails != verdict.fails:
             yield f"fails is {_json(trial.fails)}, and the verdict is {verdict.value}"
-        for sequence in trial.sequences:
-            share = sequence.greatest_budget_share
-            if share is None or not is_judged(trial, case, sequence):
-                continue
-            if not share.value <= 1 or sequence.diverging:
-                yield (
-                    f"{verdict.value}, and the {sequence.name} rate is off by {share.value:.3g} "
-                    f"times the tolerance at step {share.step}"
-                )
+        for sequence in trial.sequences if verdict is Verdict.CONFORMS else ():
+            share, name = sequence.greatest_budget_share, sequence.name
+            if share is not None and not share.value <= 1:
+                off = f"is off by {share.value:.3g} times the tolerance at step {share.step}"
+                yield f"{verdict.value}, and the {name} rate {off}"
+            elif sequence.diverging:
+                yield f"{verdict.value}, and the {name} rate diverges at {sequence.diverging} steps"
 
     def nothing(self) -> Iterator[Change]:
         """A change where there is nothing to compare: no trial of the report ran before."""

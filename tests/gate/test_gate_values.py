@@ -50,10 +50,8 @@ def failing() -> Report:
 
 
 def accepted() -> Report:
-    """A trial of which nothing but values is expected, and that has them in the report."""
-    made = report(judgement(STILL, expected={"accepted": True}))
-    shown = failing().trials[0].sequences
-    return changed(made, sequences=shown)
+    """A trial of which no more than acceptance is expected, and that has its rates all the same."""
+    return report(judgement(STILL, expected={"accepted": True}))
 
 
 def refused_after_two_rates() -> Report:
@@ -293,8 +291,15 @@ def test_who_conforms_is_within_the_tolerance(share):
     assert "the reported rate is off by" in change.text
 
 
-def test_where_the_reference_is_not_the_judge_a_share_says_nothing():
-    for made in (documented(), accepted(), known()):
+def test_who_conforms_diverges_at_no_step():
+    made = documented()
+    change = found(made, given(made, 0, 0.5, diverging=2))
+    assert change.fails
+    assert change.text == "conforms, and the reported rate diverges at 2 steps"
+
+
+def test_who_does_not_conform_may_be_beyond_the_tolerance():
+    for made in (failing(), known(), refused_after_two_rates()):
         beyond = given(made, 0, 0.5, greatest_budget_share=ExtremeEntry(value=9.0, step=2))
         assert outcome(beyond, beyond).changes == ()
 

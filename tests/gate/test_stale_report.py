@@ -214,9 +214,10 @@ def test_a_report_that_is_named_may_be_of_any_commit(theirs):
     assert conform("gate", "downloaded").exit_code == 0
 
 
-@pytest.mark.parametrize("file", ["cases/halves.yaml", "cases/new.yaml", "model.py"])
+@pytest.mark.parametrize("file", ["cases/halves.yaml", "cases/new.yaml", "a/b/model.py"])
 def test_code_and_cases_that_changed_since_the_run_are_noticed(file, theirs):
     path = theirs / file
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text((path.read_text() if path.exists() else "") + "# more\n")
     for command in (["gate"], ["baseline", "update"]):
         done = conform(*command)
@@ -244,6 +245,10 @@ def test_a_run_with_uncommitted_changes_is_compared_until_they_change_again(thei
 def test_what_a_run_does_not_depend_on_may_change(theirs):
     (theirs / "notes.txt").write_text("more notes")
     (theirs / "reports" / "other.yaml").write_text("a: 1")
+    for folder in ("venv", ".hidden"):
+        (theirs / folder).mkdir()
+        (theirs / folder / "module.py").write_text("a = 1")
+    (theirs / "venv" / "pyvenv.cfg").write_text("")
     assert conform("gate").exit_code == 0
     git("add", "reports/baseline.json")
     assert conform("baseline", "update").exit_code == 0
