@@ -200,9 +200,9 @@ def _anywhere(message: str) -> str:
     >>> _anywhere("<Net at 0x7f12ab> in /tmp/conform-xy/net.py:12,\\n see C:\\\\Temp\\\\a.log")
     '<Net at 0x…> in …/net.py:12, see …/a.log'
     """
-    message = re.sub(r"0x[0-9a-fA-F]+", "0x…", message)
-    folders = r"(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][\w.+~@-]+)+[\\/]([\w.+~@-]+)"
-    return " ".join(re.sub(folders, r"…/\1", message).split())
+    folders = r"(?<![\w./])(?:[A-Za-z]:)?(?:[\\/][\w.+~@-]+)+[\\/]([\w.+~@-]+)"
+    message = re.sub(folders, r"…/\1", message)
+    return " ".join(re.sub(r"\b0x[0-9a-fA-F]+\b", "0x…", message).split())
 
 
 def rounded_down(value: float, digits: int = DIGITS) -> float:

@@ -221,6 +221,7 @@ def raising(message="a rate of 0x7f01ab in /home/me/x/net.py, line 7", type_="Va
         "a rate of 0x55d0ff in /srv/other/place/net.py, line 7",
         "a rate of 0x1 in C:\\Users\\me\\net.py, line 7",
         "a rate  of\n0xABC in /tmp/conform-abc_1/net.py,   line 7",
+        "a rate of 0x1 in /tmp/conform-0xca92yn/net.py, line 7",
     ],
 )
 def test_what_differs_between_machines_is_left_out_of_a_message(message):
