@@ -191,9 +191,7 @@ def kept_exception(exception: ExceptionEntry) -> KeptException:
     message = _anywhere(exception.message)
     if len(message) > MESSAGE:
         message = f"{message[:MESSAGE]} … {sha256(message.encode()).hexdigest()[:8]}"
-    # Not every report says before which step it was raised.
-    step = getattr(exception, "step", None)
-    return KeptException(type=exception.type, message=message, step=step)
+    return KeptException(type=exception.type, message=message, step=exception.step)
 
 
 def _anywhere(message: str) -> str:
