@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from helpers.fake_workers import FAKES, spec
 
@@ -55,6 +56,13 @@ def test_it_points_at_the_steps_that_are_not_as_due(explain):
     wrong = [line for line in text.splitlines() if line.endswith("<- not as due")]
     assert [line.split()[0] for line in wrong] == ["2", "2"]
     assert "diverges" in text
+
+
+def test_it_says_how_a_divergence_is_put_on_record(explain):
+    text = explain("halves", API, behaviour="wrong once").output
+    (line,) = [line for line in text.splitlines() if "its observed:" in line]
+    assert set(yaml.safe_load(line.partition("its observed:")[2])) == {"values"}
+    assert "its observed:" not in explain("halves", API).output
 
 
 def test_it_shows_warnings_and_output(explain):

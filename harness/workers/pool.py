@@ -172,9 +172,10 @@ class Workers:
             self._replace(worker)
         elif worker.environment is None:
             self._greet(worker, message)
-        elif (answered := message.get("id")) != worker.due:
-            due = f"was due for {worker.due!r}" if worker.due else "none was due"
-            self._replace(worker, strayed=f"an answer came for {answered!r}, and {due}")
+        elif message.get("id") != worker.expected_id:
+            expected = repr(worker.expected_id) if worker.expected_id else "no answer"
+            strayed = f"the worker answered {message.get('id')!r}, expected {expected}"
+            self._replace(worker, strayed=strayed)
         else:
             from harness.workers.messages import observation
 
@@ -293,7 +294,7 @@ class Workers:
     ) -> None:
         """Stop `worker`, fail its current trial, and go on with the rest in a new one.
 
-        `strayed` says what it answered that it was not asked.
+        `strayed` says which answer it gave instead of the expected one.
         """
         started, seconds = worker.environment is not None, time.monotonic() - worker.since
         del self._workers[worker.slot]

@@ -57,15 +57,14 @@ class Worker:
 
     @property
     def next_id(self) -> str:
-        """The id of the next request: its number, since a trial may be sent again, and the trial's.
-
-        The answer carries it too.
+        """The id of the next request and of its answer: a number, since a trial may be sent again,
+        and the trial's id.
         """
         return f"{self.asked + 1} {self.next().id}"
 
     @property
-    def due(self) -> str:
-        """The id that the next answer has to carry; empty where none is due."""
+    def expected_id(self) -> str:
+        """The id that the next answer must have; empty where no answer is expected."""
         return f"{self.asked - len(self.sent) + 1} {self.sent[0].id}" if self.sent else ""
 
     def was_sent(self, trial: Trial) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from helpers.gating import STILL, UP, judgement, outcome, report
 from helpers.making import CELL, HALVES, judged, raised, record, schedule_case, seen, trial
 
 from harness.gate import baseline_of, compare, read, write
+from harness.observation import Raised
 from harness.report.model import ExceptionEntry, ExtremeEntry, Report
 
 ULP = float(np.spacing(0.5))
@@ -50,16 +52,17 @@ def failing() -> Report:
 
 
 def accepted() -> Report:
-    """A trial of which no more than acceptance is expected, and that has its rates all the same."""
+    """A trial of which nothing is expected but that it raises nothing."""
     return report(judgement(STILL, expected={"accepted": True}))
 
 
 def refused_after_two_rates() -> Report:
     """A trial that gave two rates and raised an exception, as a record says that it does."""
-    made = known()
-    two = [s.model_copy(update={"observed": s.observed[:2]}) for s in made.trials[0].sequences]
-    error = ExceptionEntry(type="ValueError", message="no third rate")
-    return changed(made, sequences=two, exception=error)
+    made = trial(schedule_case())
+    error = Raised("ValueError", ("Exception",), "no third rate")
+    one = record(observed={"raises": "ValueError", "at": 2, "values": {1: 0.5}})
+    judgement = judged(made, replace(seen(made, STILL[:2]), raised=error), one)
+    return report(judgement, records=(one,))
 
 
 KINDS = [known, documented, failing, accepted, refused_after_two_rates]
@@ -211,8 +214,9 @@ def test_what_nobody_knows_of_a_thinned_sequence_that_is_not_judged_closes_the_g
 def raising(message="a rate of 0x7f01ab in /home/me/x/net.py, line 7", type_="ValueError", **more):
     case = schedule_case(expected={"raises": ["ValueError", "KeyError"]})
     made = report(judged(trial(case), raised(type_, message)))
-    error = made.trials[0].exception.model_copy(update=more)
-    return changed(made, exception=error)
+    if not more:
+        return made
+    return changed(made, exception=made.trials[0].exception.model_copy(update=more))
 
 
 @pytest.mark.parametrize(

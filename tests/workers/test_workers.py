@@ -306,7 +306,7 @@ def test_an_answer_for_another_trial_costs_the_trial_and_fails_the_run(forged):
     verdicts = [judgement.verdict for judgement in done]
     assert verdicts == [conforms, Verdict.CRASHED, conforms, conforms]
     (incident,) = workers.incidents
-    assert f"an answer came for {forged!r}, and was due for '2 1: answers" in incident
+    assert f"the worker answered {forged!r}, expected '2 1: answers" in incident
     assert incident.removeprefix("torch: ") in done[1].reasons[0]
 
 
@@ -326,7 +326,7 @@ def test_an_answer_that_nobody_waits_for_fails_the_run(tmp_path):
         ((trial, _),) = workers.run(trials[1:])
         assert trial is trials[1]
     assert len(workers.incidents) == 1
-    assert "an answer came for '2 another'" in workers.incidents[0]
+    assert "the worker answered '2 another', expected" in workers.incidents[0]
 
 
 def test_a_death_at_the_start_is_made_good_and_not_forgotten(tmp_path):
