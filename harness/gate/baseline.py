@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.catalogue import Precision
 from harness.errors import BaselineUnusable, DuplicateKey, NoBaseline, OldBaseline
+from harness.files import read_bytes
 from harness.report.model import CaseEntry, ExceptionEntry, Report, SequenceEntry, TrialEntry
 from harness.report.unique import loads
 from harness.verdict import Verdict
@@ -297,7 +298,7 @@ def read(path: Path) -> Baseline:
 
 def _content(path: Path) -> Any:
     try:
-        return loads(path.read_text(encoding="utf-8"))
+        return loads(read_bytes(path).decode())
     except FileNotFoundError:
         raise NoBaseline(path) from None
     except OSError as error:

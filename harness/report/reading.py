@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from harness.attempt import refuse_unfinished
 from harness.errors import DuplicateKey, ReportUnreadable
+from harness.files import read_bytes
 from harness.report.model import Report
 from harness.report.unique import loads
 from harness.verdict import Verdict
@@ -37,7 +38,7 @@ def read(path: Path) -> Report:
     file = path / NAME if path.is_dir() else path
     refuse_unfinished(file.parent)
     try:
-        text = file.read_bytes()
+        text = read_bytes(file)
     except OSError as error:
         raise ReportUnreadable(
             f"cannot read {file}: {error.strerror}; name a folder with a {NAME}, or such a file"

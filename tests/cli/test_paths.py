@@ -114,3 +114,18 @@ def test_a_pipe_in_place_of_the_baseline_costs_a_warning(place, monkeypatch, cap
     said = capsys.readouterr().err
     assert "warning: the report says nothing of changes" in said
     assert "baseline.json is a named pipe, not a file" in said
+
+
+@pytest.mark.parametrize("command", [("gate",), ("baseline", "update")])
+@pytest.mark.parametrize("make", [os.mkfifo, to("/dev/zero"), to("/dev/tty")])
+def test_a_gate_waits_for_no_pipe_and_no_device(command, make, place):
+    make(place / "odd.json")
+    for arguments in (["odd.json"], ["--baseline", "odd.json"]):
+        done = conform(*command, *arguments, cwd=place)
+        assert done.returncode == 2
+        assert "odd.json is a" in done.stdout + done.stderr
+    (place / "reports" / "latest").mkdir(parents=True)
+    make(place / "reports" / "latest" / "report.json")
+    done = conform(*command, cwd=place)
+    assert done.returncode == 2
+    assert "cannot read" in done.stdout + done.stderr
