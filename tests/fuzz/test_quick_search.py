@@ -106,6 +106,8 @@ def test_a_framework_that_crashes_or_is_broken_fails_the_search(
     assert written["incidents"]
 
 
+# The time that is up may be said inside a callback of the garbage collector, and is said again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("adapter", "arguments"),
     [
