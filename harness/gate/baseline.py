@@ -163,7 +163,7 @@ def _kept(trial: TrialEntry, case: CaseEntry, sequences: dict[str, KeptSequence]
     keys = {}
     for sequence in trial.sequences:
         kept = _kept_sequence(sequence, case)
-        keys[sequence.name] = sha256(_line(kept).encode()).hexdigest()[:10]
+        keys[sequence.name] = _key(kept)
         sequences[keys[sequence.name]] = kept
     return KeptTrial(
         verdict=Verdict(trial.verdict),
@@ -171,6 +171,11 @@ def _kept(trial: TrialEntry, case: CaseEntry, sequences: dict[str, KeptSequence]
         exception=None if trial.exception is None else kept_exception(trial.exception),
         sequences=keys,
     )
+
+
+def _key(kept: KeptSequence) -> str:
+    """What a sequence is called: the same where what is kept of it is the same."""
+    return sha256(_line(kept).encode()).hexdigest()[:10]
 
 
 def _kept_sequence(sequence: SequenceEntry, case: CaseEntry) -> KeptSequence:
@@ -270,7 +275,7 @@ def _digits(precision: str) -> Callable[[float], str]:
 
     def digits(value: float) -> str:
         if math.isfinite(value):
-            return str(dtype.type(value))
+            return "-0.0" if value == 0 and math.copysign(1, value) < 0 else str(dtype.type(value))
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
 
     return digits
@@ -291,9 +296,13 @@ def read(path: Path) -> Baseline:
     if number != FORMAT:
         raise BaselineUnusable(path, f"has the format {number!r}, and this suite reads {FORMAT}")
     try:
-        return Baseline.model_validate(content)
+        baseline = Baseline.model_validate(content)
     except ValidationError as error:
         raise BaselineUnusable(path, f"is not a baseline: {_first(error)}") from None
+    for key, kept in baseline.sequences.items():
+        if _key(kept) != key:
+            raise BaselineUnusable(path, f"was changed by hand: sequence {key} has other values")
+    return baseline
 
 
 def _content(path: Path) -> Any:

@@ -242,7 +242,7 @@ class _Comparison:
             if now.verdict is before.verdict:
                 yield from self._other_exception(trial, before.exception, now.exception)
                 if trial.case not in self._changed:
-                    yield from self._other_values(trial, before)
+                    yield from self._other_values(trial, before, now)
 
     def _begun(self, trial: TrialEntry, before: KeptTrial | None) -> Change:
         was = f"{_state(before)} before" if before else "not in the baseline"
@@ -280,7 +280,11 @@ class _Comparison:
             text = f"{_raised(before)} before, {_raised(now)} now"
             yield self._of(trial, "changed exception", text, fails=True)
 
-    def _other_values(self, trial: TrialEntry, before: KeptTrial) -> Iterator[Change]:
+    def _other_values(
+        self, trial: TrialEntry, before: KeptTrial, kept: KeptTrial
+    ) -> Iterator[Change]:
+        if kept.sequences == before.sequences:  # the same keys, so the same rates
+            return
         now = {sequence.name: sequence for sequence in trial.sequences}
         if unseen := [name for name in before.sequences if name not in now]:
             text = f"not observed any more: {', '.join(unseen)}"

@@ -223,3 +223,20 @@ def test_text_of_any_kind_survives(tmp_path):
     assert read(tmp_path / "baseline.json") == made
     assert "学习率" in (tmp_path / "baseline.json").read_text(encoding="utf-8")
     assert json.loads(text(made))["cases"]["cases/made.yaml"].keys() == {name}
+
+
+@pytest.mark.parametrize("change", ["a value", "a precision", "one value fewer", "another key"])
+def test_sequences_that_are_not_as_their_key_says_are_refused(change, tmp_path):
+    path = tmp_path / "b.json"
+    write(baseline_of(report(judgement())), path)
+    content = json.loads(path.read_text())
+    ((key, sequence),) = content["sequences"].items()
+    content["sequences"] = {
+        "a value": {key: [sequence[0], 0.4, *sequence[2:]]},
+        "a precision": {key: ["float32", *sequence[1:]]},
+        "one value fewer": {key: sequence[:-1]},
+        "another key": {"0123456789": sequence, key: sequence},
+    }[change]
+    path.write_text(json.dumps(content))
+    with pytest.raises(BaselineUnusable, match="was changed by hand"):
+        read(path)
