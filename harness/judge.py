@@ -125,7 +125,9 @@ def _judge_schedule(
         judgement = _judge_exception(case, observation, judged)
     else:
         judgement = _judge_accepted(case, observation, judged)
-    extra = tuple(_misfits(trial, case, judgement.comparisons))
+    ended = observation.raised is not None or observation.misshapen
+    missing = () if ended else _unobserved(trial, case, observation)
+    extra = (*missing, *_misfits(trial, case, judgement.comparisons))
     if extra:
         fails = judgement.verdict.fails
         judgement = replace(
@@ -230,14 +232,7 @@ def _explained(
 def _other_faults(
     trial: Trial, case: ScheduleCase, observation: Observation, comparisons: Items[Comparison]
 ) -> Iterable[str]:
-    names = [
-        f"{kind} {group}" if group else kind
-        for group in range(len(case.groups) + 1)
-        for kind in ((REPORTED, APPLIED) if trial.shows_applied else (REPORTED,))
-    ]
-    for name in names:
-        if name not in observation.sequences:
-            yield f"the {name} rate was not observed"
+    yield from _unobserved(trial, case, observation)
     yield from _misfits(trial, case, comparisons)
     yield from _unsaid(case.expected, observation)
 
@@ -245,6 +240,15 @@ def _other_faults(
 def _deviations(comparison: Comparison) -> str:
     """The first value that is not as due, and how many more there are."""
     return _first_of([str(comparison.first), *comparison.diverging[1:]])
+
+
+def _unobserved(trial: Trial, case: ScheduleCase, observation: Observation) -> Iterable[str]:
+    kinds = (REPORTED, APPLIED) if trial.shows_applied else (REPORTED,)
+    for group in range(len(case.groups) + 1):
+        for kind in kinds:
+            name = f"{kind} {group}" if group else kind
+            if name not in observation.sequences:
+                yield f"the {name} rate was not observed"
 
 
 def _misfits(trial: Trial, case: ScheduleCase, comparisons: Items[Comparison]) -> Iterable[str]:

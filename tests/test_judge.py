@@ -616,7 +616,23 @@ def test_neither_values_nor_the_exception_that_is_due_is_accepted_too():
     made = trial(schedule_case(expected={"raises": "ValueError"}))
     judgement = judged(made, Observation())
     assert judgement.verdict is Verdict.ACCEPTED
-    assert judgement.reasons == ("gave no value where ValueError was due",)
+    assert judgement.reasons == (
+        "gave no value where ValueError was due",
+        "the reported rate was not observed",
+        "the applied rate was not observed",
+    )
+
+
+@pytest.mark.parametrize("missing", ["reported", "applied"])
+@pytest.mark.parametrize("expected", [{"raises": "ValueError"}, {"accepted": True}])
+def test_a_sequence_that_is_missing_is_missed_whatever_was_due(missing, expected):
+    made = trial(schedule_case(expected=expected))
+    observation = seen(made, HALVES)
+    left = {n: s for n, s in observation.sequences.items() if n != missing}
+    one = record(observed={"accepted": True, "values": dict(enumerate(HALVES))})
+    judgement = judged(made, replace(observation, sequences=left), one)
+    assert judgement.verdict.fails
+    assert f"the {missing} rate was not observed" in judgement.reasons
 
 
 # What is printed.

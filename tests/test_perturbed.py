@@ -53,6 +53,10 @@ def lengths_changed(observation: Observation) -> Changed:
     if any(len(sequence.values) for sequence in sequences.values()):
         shorter = {n: replace(s, values=s.values[:-1]) for n, s in sequences.items()}
         yield kind, replace(observation, sequences=shorter)
+    if not observation.raised:
+        for name in sequences:
+            left = {n: s for n, s in sequences.items() if n != name}
+            yield "a missing sequence", replace(observation, sequences=left)
     if observation.raised and sequences:
         last = {n: s.values[-1:] if len(s.values) else [0.1] for n, s in sequences.items()}
         longer = {n: replace(s, values=np.append(s.values, last[n])) for n, s in sequences.items()}
