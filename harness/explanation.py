@@ -19,6 +19,7 @@ from harness.load import Loaded
 from harness.observation import Observation
 from harness.plan import Selection, Trial, implementations_of, plan
 from harness.reproducer import advanced, script, written
+from harness.reproducer.source import source
 from harness.signature import signature_text
 from harness.situation import situation
 from harness.suite import judgements
@@ -86,6 +87,12 @@ def _print_case(case: Case, out: Console) -> None:
         _line(out, f"  schedule: {case.family}({shown}), {case.steps_per_epoch} steps per epoch")
         for line in situation(case):
             _line(out, f"  {line}")
+        for api, arguments in case.arguments.items():
+            framework = api.partition(".")[0]
+            given = ", ".join(
+                f"{name}={source(value, framework)}" for name, value in arguments.items()
+            )
+            _line(out, f"  but {api} is given {given}, whatever the schedule says")
 
 
 def _print_judgement(judgement: Judgement, out: Console) -> None:

@@ -58,6 +58,11 @@ def test_it_points_at_the_steps_that_are_not_as_due(explain):
     assert "diverges" in text
 
 
+def test_it_says_which_arguments_replace_what_the_schedule_says(explain):
+    assert f"but {API} is given behaviour='exact', whatever" in explain("halves", API).output
+    assert "is given" not in explain("both", API).output
+
+
 def test_it_says_how_a_divergence_is_put_on_record(explain):
     text = explain("halves", API, behaviour="wrong once").output
     (line,) = [line for line in text.splitlines() if "its observed:" in line]

@@ -122,9 +122,7 @@ def differences(first: Report, second: Report) -> Differences:
         only_in_second=tuple(id_ for id_ in other if id_ not in one),
         versions=tuple(_versions(first, second)),
         cases=tuple(
-            name
-            for name in cases
-            if name in others and _content(cases[name]) != _content(others[name])
+            name for name in cases if name in others and _differ(cases[name], others[name])
         ),
         verdicts=tuple(
             VerdictChange(a.id, a.verdict, b.verdict) for a, b in pairs if a.verdict != b.verdict
@@ -161,6 +159,13 @@ def _said(environment: EnvironmentEntry) -> Mapping[str, str]:
         **environment.packages,
         "devices": ", ".join(environment.devices),
     }
+
+
+def _differ(one: CaseEntry, other: CaseEntry) -> bool:
+    """Whether two cases of one name ask for something else; of earlier reports less is known."""
+    if one.definition and other.definition:
+        return one.definition != other.definition
+    return _content(one) != _content(other)
 
 
 def _content(case: CaseEntry) -> tuple[Any, ...]:

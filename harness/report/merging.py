@@ -268,7 +268,7 @@ def _renamed(trial: TrialEntry, names: dict[str, str]) -> TrialEntry:
 
 def _differing(one: CaseEntry, other: CaseEntry) -> list[str]:
     """The fields in which two cases of one name differ, which thinning and places do not count."""
-    apart = {"file", "line", "steps", "reference", "expected", "digest"}
+    apart = {"file", "line", "steps", "reference", "expected", "digest", "definition"}
     names = [name for name in CaseEntry.model_fields if name not in apart]
     found = [name for name in names if getattr(one, name) != getattr(other, name)]
     for name in ("reference", "expected"):
@@ -278,6 +278,8 @@ def _differing(one: CaseEntry, other: CaseEntry) -> list[str]:
             found.append(name)
     if one.digest and other.digest and one.digest != other.digest and "reference" not in found:
         found.append("reference")
+    if not found and one.definition and other.definition and one.definition != other.definition:
+        found.append("arguments, implementations, modes or resumption")
     return found
 
 

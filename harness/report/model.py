@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import harness
 from harness.agreement import Agreement, agreements
 from harness.case import CONSTRUCTION, Case, KnownDivergence, ScheduleCase
-from harness.catalogue import Made, Named
+from harness.catalogue import Made, Named, Other
 from harness.comparison import Comparison, Deviation, Extreme, group_of, steps_reached
 from harness.coverage import coverage
 from harness.diagnosis import Diagnosis
@@ -97,6 +97,11 @@ class CaseEntry(Model):
         default="",
         description="the same where the reference model's rates are, at every step and group; "
         "empty for a case about signatures",
+    )
+    definition: str = Field(
+        default="",
+        description="the same where all is that the case asks for, whatever it is called; empty "
+        "in reports before format 2.3",
     )
     by_reference: bool = Field(
         default=True,
@@ -568,6 +573,7 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
         "dimension": case.dimension,
         "situation": list(situation(case)),
         "due": list(_due(case)),
+        "definition": _definition(case),
     }
     if not isinstance(case, ScheduleCase) or kept is None:
         return CaseEntry(
@@ -595,6 +601,14 @@ def _case(case: Case, kept: Kept | None) -> CaseEntry:
             case.expected.documented or case.expected.raises or case.expected.accepted
         ),
     )
+
+
+def _definition(case: Case) -> str:
+    """A digest of what a case asks for; a field that is added to the format leaves it as it is."""
+    said = case.model_dump(
+        exclude={"name", "description", "source", "tags", "dimension"}, exclude_defaults=True
+    )
+    return sha256(json.dumps(said, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
 
 
 def _due(case: Case) -> Iterator[str]:
@@ -694,7 +708,7 @@ def _plain(value: Any) -> Any:
     """An argument as JSON: a function or a part of a composition as its source."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return source(value) if isinstance(value, Made | Named) else value
+    return source(value) if isinstance(value, Made | Named | Other) else value
 
 
 def _sequence(comparison: Comparison, case: ScheduleCase, kept: Kept) -> SequenceEntry:

@@ -198,6 +198,37 @@ def test_a_case_whose_schedule_differs_is_told():
     assert found.cases == ("halves",)
 
 
+RESUMED = {"at": 2, "by": "state_dict"}
+SAID_NOWHERE_ELSE = {
+    "resume.into": ({"resume": RESUMED}, {"resume": {**RESUMED, "into": {"gamma": 0.9}}}),
+    "resume.twice": ({"resume": RESUMED}, {"resume": {**RESUMED, "twice": True}}),
+    "arguments": ({}, {"arguments": {TORCH_EXPONENTIAL: {"last_epoch": -1}}}),
+    "a function in the arguments": tuple(
+        {"arguments": {TORCH_EXPONENTIAL: {"x": {"function": "constant", "a": a, "values": []}}}}
+        for a in (0.5, 0.25)
+    ),
+    "implementations": ({}, {"implementations": [TORCH_EXPONENTIAL, TORCH_STEP]}),
+    "modes": ({}, {"modes": ["eager"]}),
+    "steps": (
+        {"steps": [0, 2], "expected": {"values": {0: 0.5}}},
+        {"expected": {"values": {0: 0.5}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SAID_NOWHERE_ELSE)
+def test_cases_that_differ_in_one_thing_only_differ(what):
+    one, other = (report(judgement(**fields)) for fields in SAID_NOWHERE_ELSE[what])
+    assert differences(one, other).cases == ("halves",)
+    again = report(judgement(**SAID_NOWHERE_ELSE[what][1]))
+    assert differences(other, again).cases == ()
+
+
+def test_what_a_case_is_called_and_where_it_comes_from_is_no_difference():
+    told = {"description": "Otherwise.", "source": "elsewhere", "tags": ["new"]}
+    assert differences(report(judgement()), report(judgement(**told))).cases == ()
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32", "float16"])
 def test_ulp_count_the_numbers_between_across_zero_and_binades(precision):
     values = np.array([1.0, 0.5, -1.0, 0.0], dtype=precision)

@@ -273,6 +273,19 @@ def test_a_case_that_is_not_the_same_is_refused_with_both_files():
     assert refusal.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"arguments": {TORCH_EXPONENTIAL: {"last_epoch": -1}}},
+        {"implementations": [TORCH_EXPONENTIAL]},
+        {"modes": ["eager"]},
+    ],
+)
+def test_cases_that_differ_in_what_is_said_nowhere_else_are_refused(fields):
+    with pytest.raises(ReportsDisagree, match="its arguments, implementations, modes or resumption differ"):
+        one_of(report(judgement()), report(judgement(**fields)))
+
+
 def test_a_case_whose_schedule_differs_is_refused():
     other = {"base_lr": 0.5, "decay_rate": 0.25, "decay_steps": 1}
     case = schedule_case(schedule=other, expected={"values": [0.5, 0.125, 0.03125, 0.0078125]})
