@@ -282,7 +282,9 @@ def test_a_case_that_is_not_the_same_is_refused_with_both_files():
     ],
 )
 def test_cases_that_differ_in_what_is_said_nowhere_else_are_refused(fields):
-    with pytest.raises(ReportsDisagree, match="its arguments, implementations, modes or resumption differ"):
+    with pytest.raises(
+        ReportsDisagree, match="its arguments, implementations, modes or resumption differ"
+    ):
         one_of(report(judgement()), report(judgement(**fields)))
 
 

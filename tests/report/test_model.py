@@ -92,6 +92,7 @@ def test_a_run_without_a_fault_is_told_in_full():
     assert content["stopped_early"] is False
     assert [e["name"] for e in content["environments"]] == ["torch", "mindspore"]
     (case,) = content["cases"]
+    assert len(case.pop("definition")) == 16
     assert case == {
         "name": "halves",
         "description": "The rate halves at every update.",
