@@ -33,15 +33,26 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["cell"] = lambda text: str(text).replace("|", "\\|")
 
 
+def anchor(name: str) -> str:
+    """What the address of a heading ends in, as GitHub and most others make it of its text.
+
+    >>> anchor("earlier-torch-SequentialLR-1.12.1")
+    'earlier-torch-sequentiallr-1121'
+    """
+    return re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-")
+
+
+_TEMPLATES.filters["anchor"] = anchor
+
+
 def findings(loaded: Loaded) -> str:
     """`docs/findings.md`: the known divergences, worst first."""
     ordered = worst_first(loaded.known_divergences)
-    numbered = list(enumerate(ordered, 1))
     groups = [
-        (name, meaning, [(n, r) for n, r in numbered if r.severity == name and not r.is_past])
+        (name, meaning, [r for r in ordered if r.severity == name and not r.is_past])
         for name, meaning in SEVERITIES.items()
     ]
-    past = [(n, r) for n, r in numbered if r.is_past]
+    past = [r for r in ordered if r.is_past]
     groups.append(("earlier versions", "What the versions of today do not do any more.", past))
     return _TEMPLATES.get_template("findings.md.j2").render(
         records=[r for r in ordered if not r.is_past],
@@ -124,12 +135,12 @@ def _tested(loaded: Loaded) -> dict[tuple[str, str], int]:
     return counts
 
 
-def _findings_of(loaded: Loaded) -> dict[str, list[tuple[int, KnownDivergence]]]:
-    found: dict[str, list[tuple[int, KnownDivergence]]] = {}
-    for number, record in enumerate(worst_first(loaded.known_divergences), 1):
+def _findings_of(loaded: Loaded) -> dict[str, list[KnownDivergence]]:
+    found: dict[str, list[KnownDivergence]] = {}
+    for record in worst_first(loaded.known_divergences):
         if record.severity != "misleads":
             for api in record.implementations:
-                found.setdefault(api, []).append((number, record))
+                found.setdefault(api, []).append(record)
     return found
 
 

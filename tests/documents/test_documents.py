@@ -9,6 +9,7 @@ from helpers.making import record
 from helpers.suite import suite
 
 from harness import documents
+from harness.case import SEVERITIES
 from harness.load import Loaded
 
 
@@ -36,7 +37,16 @@ def test_every_record_is_a_finding_with_its_statement_both_numbers_and_command(l
         assert f"**{entry.description}**" in text
         assert f"conform explain '{entry.cases[0]}' {entry.implementations[0]}" in text
         assert documents.observed(entry)
-    assert len(re.findall(r"^### \d+$", text, re.MULTILINE)) == len(loaded.known_divergences)
+    headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    assert sorted(headings) == sorted(entry.name for entry in loaded.known_divergences)
+
+
+def test_every_link_to_a_finding_leads_to_one(loaded):
+    anchors = [documents.anchor(entry.name) for entry in loaded.known_divergences]
+    assert len({*anchors}) == len(anchors)
+    pages = documents.findings(loaded) + documents.mapping(loaded)
+    severities = {*map(documents.anchor, SEVERITIES), "earlier-versions"}
+    assert {*re.findall(r"\]\((?:findings\.md)?#([^)]+)\)", pages)} <= {*anchors, *severities}
 
 
 def test_there_are_findings_far_beyond_the_mapping_page(loaded):
