@@ -254,7 +254,8 @@ function extreme(entry, written) {
 }
 
 function notes(entry) {
-  const note = (key, ...said) => make("p", {}, t(key), t("colon"), said);
+  const note = (key, ...said) => make("p", {}, t(...[key].flat()), t("colon"), said);
+  const step = entry.exception?.step ?? null;
   return [
     entry.reasons.map((reason) => make("p", {}, reason)),
     entry.known_divergence &&
@@ -269,7 +270,7 @@ function notes(entry) {
     entry.signature && note("case.signature", make("code", {}, entry.signature)),
     entry.exception &&
       note(
-        "case.raised",
+        step === null ? "case.raised" : ["case.raised.step", { step }],
         make("code", {}, entry.exception.type),
         t("colon"),
         entry.exception.message,
