@@ -95,7 +95,8 @@ class _Judge:
             mine = [thing for thing in event.things if self._is_mine(thing)]
             if not mine:
                 continue
-            which = "the schedule" if mine[0].is_schedule else "its optimizer"
+            is_schedule = any(thing.is_schedule for thing in mine)
+            which = "the schedule" if is_schedule else "its optimizer"
             match event.kind:
                 case "escape":
                     if event.what:
@@ -104,8 +105,9 @@ class _Judge:
                         what = f"is given {which}: what it does with it is not known"
                         self._say(event.node, what)
                 case "write":
-                    rates = "the rates" if which == "its optimizer" else "the schedule"
-                    self._say(event.node, f"may change {rates}")
+                    self._say(
+                        event.node, f"may change the {'schedule' if is_schedule else 'rates'}"
+                    )
                 case "load":
                     self._say(event.node, f"loads the state of {which}, and with it other rates")
                 case "chosen":
@@ -124,6 +126,9 @@ class _Judge:
                 self._say(other, "acts on the same optimizer too: the rate is neither's alone")
         if not self.optimizers:
             self._say(self.call, "acts on an optimizer that is not known")
+        for thing in self.optimizers:
+            if thing.node not in self.following.optimizers:
+                self._say(thing.node, "is an optimizer whose rate and groups are not known")
 
     def _given(self, events: Sequence[Event]) -> None:
         if self.looked_up and not self.given:

@@ -261,7 +261,8 @@ def _function(node: ast.expr, names: Names, frame: _Frame) -> Callable[..., Any]
             return _BUILTINS[full]
         if module in _MODULES and function in _FUNCTIONS:
             return getattr(_MODULES[module], function)  # type: ignore[no-any-return]
-    raise NotLiteral(node, f"`{name}` is not called while reading")
+    told = names.scopes.why(node) if names.scopes is not None else ""
+    raise NotLiteral(node, f"`{name}` is not called while reading{told}")
 
 
 def _number(node: ast.expr, number: Any) -> Any:

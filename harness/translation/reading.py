@@ -118,6 +118,15 @@ class _Reader:
             what += f"; give the call with what it is instead: conform migrate '{name}(...)'"
         return self.fail(error.node if hasattr(error.node, "lineno") else self.written.node, what)
 
+    def resolved(self, name: str, node: ast.expr) -> Any:
+        """What a name stands for, of an argument that needs no value; anything else itself."""
+        if self.written.names.scopes is None or not isinstance(node, ast.Name | ast.Attribute):
+            return self.written.resolved(node)
+        try:
+            return self.written.names.of(node)
+        except NotLiteral as error:
+            raise self.unknown(name, error) from None
+
     def bound(self, node: ast.Call, api: str) -> dict[str, ast.expr]:
         try:
             bound = bind(api, node)
@@ -669,7 +678,7 @@ def _factors(reader: _Reader, node: ast.expr, counts: int) -> tuple[list[float],
     """What the user's function gives at each count, and its source, under the name `factor`."""
     if isinstance(node, ast.List | ast.Tuple) and len(node.elts) == 1:
         node = node.elts[0]
-    function = reader.written.resolved(node)
+    function = reader.resolved("lr_lambda", node)
     if not isinstance(function, ast.Lambda | ast.FunctionDef):
         raise reader.fail(
             node,
@@ -714,7 +723,7 @@ def _composition(
 
 
 def _listed(reader: _Reader, node: ast.expr) -> list[ast.expr]:
-    found = reader.written.resolved(node)
+    found = reader.resolved("schedulers", node)
     if not isinstance(found, ast.List | ast.Tuple):
         raise reader.fail(node, "schedulers is no list that is written out")
     return list(found.elts)
@@ -723,7 +732,7 @@ def _listed(reader: _Reader, node: ast.expr) -> list[ast.expr]:
 def _part(
     reader: _Reader, node: ast.expr, base_lr: float, unit: str, counts: int
 ) -> dict[str, Any]:
-    made = reader.written.resolved(node)
+    made = reader.resolved("schedulers", node)
     api = reader.written.api_of(made)
     if api is None or not isinstance(made, ast.Call):
         raise reader.fail(node, f"`{ast.unparse(node)}` is no scheduler of the catalogue")

@@ -198,7 +198,7 @@ class Scopes:
         unknown = f"`{text}` is not known"
         bindings = self.attributes.get(node.attr, [])
         if not bindings or not isinstance(node.value, ast.Name):
-            raise NotLiteral(node, f"{unknown}{self._why(node.value)}", text)
+            raise NotLiteral(node, f"{unknown}{self.why(node.value)}", text)
         found = bindings[0]
         others = [b for b in bindings if b is not found] + [
             Binding(setter) for setter in self.attribute_setters
@@ -218,8 +218,10 @@ class Scopes:
             raise NotLiteral(node, f"`{text}` may be changed: {told}", text)
         return found.value
 
-    def _why(self, base: ast.expr) -> str:
-        """Which line makes an object unknown."""
+    def why(self, base: ast.expr) -> str:
+        """Which line makes an object unknown, as the rest of a sentence."""
+        while isinstance(base, ast.Attribute):
+            base = base.value
         try:
             found = self.binding(base) if isinstance(base, ast.Name) else None
         except NotLiteral as error:
