@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.translation.following import Branch, Event, Following, Loop, Thing, walk
+from harness.translation.following import WHICH, Branch, Event, Following, Loop, Thing, walk
 from harness.translation.scopes import short
 
 UPDATE, EPOCH = "update", "epoch"
@@ -60,7 +60,7 @@ class _Judge:
         self.optimizers = following.optimizers_of.get(call, frozenset())
         self.looked_up = ".nn." in following.apis[call]
         self.remarks: list[Remark] = []
-        self.units: set[str] = set()
+        self.units: dict[str, ast.AST] = {}
         self.passes: int | None = None
 
     def course(self) -> Course:
@@ -100,7 +100,8 @@ class _Judge:
             match event.kind:
                 case "escape":
                     if event.what:
-                        self.remarks.append(Remark(_line_of(event.node), event.what))
+                        what = event.what.replace(WHICH, which)
+                        self.remarks.append(Remark(_line_of(event.node), what))
                     else:
                         what = f"is given {which}: what it does with it is not known"
                         self._say(event.node, what)
@@ -159,6 +160,11 @@ class _Judge:
         else:
             for root in stepped:
                 self._outermost(_tidy(root))
+        if len(self.units) > 1:
+            other = _line_of(self.units[EPOCH])
+            self._say(
+                self.units[UPDATE], f"comes after an update, and on line {other} after several"
+            )
         if not self.following.apis[self.call].endswith("ReduceLROnPlateau"):
             for event in steps:
                 if isinstance(event.node, ast.Call) and (event.node.args or event.node.keywords):
@@ -254,7 +260,7 @@ class _Judge:
                 self._say(_first(event).node, what)
         if len(single) == len(updates) and len(updates) > 1:
             self._say(_first(updates[1]).node, "is a second update, and the step comes after both")
-        self.units.add(UPDATE if len(single) == len(updates) else EPOCH)
+        self.units.setdefault(UPDATE if len(single) == len(updates) else EPOCH, first)
         if len(updates) == 1 and isinstance(updates[0], Loop):
             self.passes = updates[0].passes if _is_plain(updates[0]) else None
 

@@ -18,6 +18,8 @@ from harness.translation.scopes import Function, NotLiteral, Scope, Scopes
 MAX_CALLS = 2_000
 """Calls of functions of the file that are followed."""
 MAX_DEPTH = 12
+WHICH = "<which>"
+"""In a text, in place of the schedule or the optimizer that it is about."""
 
 _HARMLESS_CALLS = {
     *("print", "len", "isinstance", "type", "id", "repr", "str", "hasattr", "bool", "any", "all"),
@@ -131,6 +133,7 @@ class Following:
         self._instances: list[Instance] = []
         self._loops = 0
         self._loops_at_call = [0]
+        self._left_in_loop = [False]
         self._calls = 0
         with self._root():
             self._run(self.scopes.tree.body)
@@ -142,7 +145,7 @@ class Following:
     def _root(self) -> Iterator[None]:
         self._events = []
         self.roots.append(self._events)
-        self._loops, self._loops_at_call = 0, [0]
+        self._loops, self._loops_at_call, self._left_in_loop = 0, [0], [False]
         yield
 
     def _follow_the_rest(self) -> None:
@@ -159,8 +162,7 @@ class Following:
                 self._follow_from_elsewhere(function)
         for function, thing, mention in self._unfollowed():
             name = getattr(function, "name", "lambda")
-            which = "the schedule" if thing.is_schedule else "the optimizer"
-            what = f"when `{name}`, which has {which}, is called is not known"
+            what = f"when `{name}` is called, which has {WHICH}, is not known"
             self.roots[0].append(Event("escape", frozenset({thing}), mention, what))
 
     def _outermost_function(self, node: ast.AST) -> ast.AST | None:
@@ -185,7 +187,8 @@ class Following:
                         self._inline(first, None, instance)
         with self._root():
             value = self._inline(function, None, instance)
-            self._escape(value, function, f"`{function.name}` returns it, to what is not known")
+            what = f"`{function.name}` returns {WHICH} to a caller that is not in the file"
+            self._escape(value, function, what)
 
     def _mentioned(self, function: ast.AST) -> Iterator[tuple[Thing, ast.AST]]:
         for node in ast.walk(function):
@@ -222,6 +225,7 @@ class Following:
                         return left
                 case ast.Return(value=value):
                     self._returned[-1].append(self._value(value))
+                    self._left_in_loop[-1] |= self._loops > self._loops_at_call[-1] > 0
                     return "return"
                 case ast.Raise():
                     return "raise"
@@ -236,13 +240,18 @@ class Following:
                         self._plain(item.context_expr)
                         if item.optional_vars is not None:
                             self._assign(item.optional_vars, None)
-                    if left := self._run(body):
+                    if any("suppress" in ast.unparse(item.context_expr) for item in items):
+                        self._branch(statement, [body, []])
+                    elif left := self._run(body):
                         return left
                 case ast.Try():
                     if left := self._try(statement):
                         return left
                 case _:
                     self._statement(statement)
+            if self._left_in_loop[-1] and rest:  # the function may have been left in a loop
+                self._branch(statement, [rest, []])
+                return ""
         return ""
 
     def _statement(self, statement: ast.stmt) -> None:  # noqa: PLR0912 - a kind each
@@ -267,7 +276,7 @@ class Following:
                 with self._loop(statement):
                     self._plain(test)
                     self._run(body)
-                self._run(orelse)
+                self._otherwise(statement, orelse)
             case ast.Match(subject=subject, cases=cases):
                 self._plain(subject)
                 bodies = [case.body for case in cases]
@@ -294,12 +303,10 @@ class Following:
         one, left = self._captured(statement.body)
         after, self._names = self._names, dict(before)
         other, left_other = self._captured(statement.orelse)
-        if self._is_end(left) and self._is_end(left_other):
-            return left, False
-        if self._is_end(left):  # of the training, or by an error: the other is what goes on
+        if self._is_end(left) and not one:  # of the training, or by an error
             self._events.extend(other)
             return left_other, False
-        if self._is_end(left_other):
+        if self._is_end(left_other) and not other:
             self._names = after
             self._events.extend(one)
             return left, False
@@ -333,7 +340,7 @@ class Following:
         for handler in statement.handlers:
             self._names = dict(before)
             events, how = self._captured(handler.body)
-            if not self._is_end(how):
+            if events or not self._is_end(how):
                 caught = True
                 alternatives.append(events)
                 after = self._merged(after, self._names, statement)
@@ -350,7 +357,7 @@ class Following:
         for body in bodies:
             self._names = dict(before)
             events, left = self._captured(body)
-            if not self._is_end(left):
+            if events or not self._is_end(left):
                 alternatives.append(events)
                 names = self._names
                 after = names if after is None else self._merged(after, names, statement)
@@ -404,7 +411,7 @@ class Following:
 
     def _for(self, statement: ast.For | ast.AsyncFor) -> None:
         over = self._value(statement.iter)
-        if isinstance(over, tuple) and _things(over):
+        if isinstance(over, tuple) and _things(over) and not _has_break(statement):
             for each in over:
                 self._assign(statement.target, each)
                 self._run(statement.body)
@@ -414,7 +421,14 @@ class Following:
             with self._loop(statement, _passes(statement.iter)):
                 self._assign(statement.target, over if isinstance(over, Groups) else None)
                 self._run(statement.body)
-        self._run(statement.orelse)
+        self._otherwise(statement, statement.orelse)
+
+    def _otherwise(self, loop: ast.stmt, body: list[ast.stmt]) -> None:
+        """What a loop does at its end, unless it was broken off."""
+        if _has_break(loop):
+            self._branch(loop, [body, []])
+        else:
+            self._run(body)
 
     def _assign(self, target: ast.expr, value: Any) -> None:
         match target:
@@ -817,6 +831,7 @@ class Following:
         self._stack.append(function)
         self._returned.append([])
         self._loops_at_call.append(self._loops)
+        self._left_in_loop.append(False)
         began = len(self._events)
         if isinstance(function, ast.Lambda):
             value = self._value(function.body)
@@ -826,6 +841,7 @@ class Following:
             for returned in self._returned[-1]:
                 value = self._merged({"": value}, {"": returned}, function)[""]
         self._loops_at_call.pop()
+        self._left_in_loop.pop()
         self._returned.pop()
         self._stack.pop()
         self._names |= kept
@@ -957,6 +973,10 @@ def _passes(over: ast.expr) -> int | None:
         case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int() as passes)]):
             return passes
     return None
+
+
+def _has_break(loop: ast.stmt) -> bool:
+    return any(isinstance(node, ast.Break) for node in ast.walk(loop))
 
 
 def _is_generator(function: Any) -> bool:

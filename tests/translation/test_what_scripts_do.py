@@ -527,7 +527,7 @@ for epoch in range(8):
         (
             HEAD + "class Lit(pl.LightningModule):\n    def configure_optimizers(self):\n"
             "        o = optim.SGD(net.parameters(), 0.2)\n        return [o], [StepLR(o, 2)]\n",
-            "returns it, to what is not known",
+            "returns the schedule to a caller",
         ),
         (
             HEAD + "trainer = Trainer(net, optimizers=(optimizer, StepLR(optimizer, 2)))\n",
@@ -535,7 +535,7 @@ for epoch in range(8):
         ),
         (
             MADE + "engine.add_event_handler('epoch', lambda _: scheduler.step())\n" + TRAINING,
-            "is called is not known",
+            "is called, which has the schedule, is not known",
         ),
         (
             MADE
@@ -594,3 +594,118 @@ IDS = [f"{name} {n}" for name, cases in DIFFERENT.items() for n, _ in enumerate(
 @pytest.mark.parametrize(("text", "what"), CASES, ids=IDS)
 def test_what_else_a_script_does_is_a_difference(tmp_path, text, what):
     assert what in differences(tmp_path, text, lr=0.2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if epoch == 3:\n    optimizer.step()\n    break\n",
+        "if bad:\n    scheduler.step()\n    raise ValueError\n",
+        "try:\n    check()\nexcept OSError:\n    optimizer.step()\n    raise\n",
+    ],
+)
+def test_what_is_done_before_a_training_ends_counts_too(tmp_path, body):
+    text = MADE + "for epoch in range(8):\n" + indent(body + UPDATES_OF_AN_EPOCH, "    ")
+    assert differences(tmp_path, text + "    scheduler.step()\n")
+
+
+def test_a_script_that_steps_at_two_paces_is_said_to(tmp_path):
+    assert "after an update, and on line" in differences(tmp_path, MADE + TRAINING + EACH, UPDATES)
+
+
+MINDSPORE = """\
+import mindspore as ms
+from mindspore import nn
+from mindspore.nn import ExponentialDecayLR, exponential_decay_lr
+
+net = nn.Dense(2, 2)
+rate = nn.ExponentialDecayLR(0.1, 0.9, 3, True)
+rates = exponential_decay_lr(0.1, 0.9, 24, 3, 1)
+"""
+GIVEN = """\
+optimizer = nn.Momentum(net.trainable_params(), {0}, 0.9)
+step = nn.TrainOneStepCell(nn.WithLossCell(net, loss), optimizer)
+for batch in data:
+    step(*batch)
+"""
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        GIVEN.format("rate"),
+        GIVEN.format("learning_rate=rate").replace(", 0.9", ", momentum=0.9"),
+        "model = ms.Model(net, loss, nn.SGD(net.trainable_params(), rate))\nmodel.train(8, data)\n",
+        "optimizer = nn.SGD(net.trainable_params(), rate)\ndef train(grads):\n"
+        "    optimizer(grads)\ntrain(g)\n",
+        "print(rate)\n" + GIVEN.format("rate"),
+    ],
+)
+def test_a_cell_that_one_optimizer_looks_up_has_no_difference(tmp_path, used):
+    text = MINDSPORE.replace("rates = exponential_decay_lr(0.1, 0.9, 24, 3, 1)\n", "") + used
+    assert differences(tmp_path, text) == ""
+    text = MINDSPORE.replace("rate = nn.ExponentialDecayLR(0.1, 0.9, 3, True)\n", "") + used
+    assert differences(tmp_path, text.replace("rate)", "rates)").replace("rate,", "rates,")) == ""
+
+
+@pytest.mark.parametrize(
+    ("used", "what"),
+    [
+        ("for e in range(8):\n    lr = rate(ms.Tensor(e))\n", "looks the rate up itself"),
+        (GIVEN.format("rate") + "for e in range(8):\n    print(rate(e))\n", "looks the rate up"),
+        (GIVEN.format("rates[0]"), "is given the schedule"),
+        (GIVEN.format("rates + warm"), "is given the schedule"),
+        (GIVEN.format("[0.1] * 5 + rates"), "is given the schedule"),
+        (GIVEN.format("ms.Tensor(rates)"), "is given the schedule"),
+        (GIVEN.format("0.1"), "is given to no optimizer"),
+        ("rates.extend(more)\n" + GIVEN.format("rates"), "is given the schedule"),
+        (GIVEN.format("rate") + "b = nn.SGD(other.trainable_params(), rate)\n", "a second optim"),
+        (GIVEN.format("Mine(rate)"), "is given the schedule"),
+        (GIVEN.format("rate if a else rates"), "chooses between"),
+        (GIVEN.format("rate") + "optimizer.learning_rate = 0.1\n", "may change the rates"),
+        (GIVEN.format("rate") + "ms.ops.assign(optimizer.learning_rate, 1)\n", "what it does"),
+        (GIVEN.format("rate") + "ms.load_param_into_net(optimizer, p)\n", "is given its optimizer"),
+        (GIVEN.format("rate") + "adjust(optimizer)\n", "is given its optimizer"),
+        (
+            "optimizer = nn.SGD([{'params': a, 'lr': rate}, {'params': b}], 0.1)\n",
+            "is given the schedule",
+        ),
+        (
+            "optimizer = nn.SGD([{'params': a, 'lr': 0.1}, {'params': b}], rate)\n",
+            "groups rates of their own",
+        ),
+        (
+            "def make():\n    return nn.SGD(net.trainable_params(), rate)\n",
+            "returns its optimizer to a caller",
+        ),
+    ],
+)
+def test_what_else_is_done_with_a_cell_or_a_list_is_a_difference(tmp_path, used, what):
+    path = tmp_path / "train.py"
+    path.write_text(MINDSPORE + used, encoding="utf-8")
+    found = [read(written, EPOCHS, None) for written in in_file(path, None, {})]
+    name = "exponential_decay_lr" if "rates" in used else "ExponentialDecayLR"
+    (one,) = [original for original in found if original.api.endswith(name)]
+    assert what in "\n".join(one.differences)
+
+
+def test_an_experimental_scheduler_of_mindspore_is_followed_as_one_of_torch(tmp_path):
+    text = """
+        from mindspore import nn
+        from mindspore.experimental import optim
+        net = nn.Dense(2, 2)
+        optimizer = optim.SGD(net.trainable_params(), lr=0.1)
+        scheduler = optim.lr_scheduler.StepLR(optimizer, 2)
+        def train_step(batch):
+            loss, grads = grad_fn(batch)
+            optimizer(grads)
+        for epoch in range(8):
+            for batch in data:
+                train_step(batch)
+            scheduler.step()
+        """
+    assert differences(tmp_path, text) == ""
+    early = dedent(text).replace("    for batch in", "    scheduler.step()\n    for batch in")
+    assert "before the updates" in differences(
+        tmp_path, early.removesuffix("    scheduler.step()\n")
+    )
