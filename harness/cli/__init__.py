@@ -1,6 +1,8 @@
 """The command line: options in, calls out. A module for each command, or for a few of a kind."""
 
-from __future__ import annotations
+from harness.module_path import leave_out_working_directory
+
+leave_out_working_directory()  # before anything else is imported
 
 import gc
 import signal

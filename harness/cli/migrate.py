@@ -104,7 +104,7 @@ def migrate(
         raise click.UsageError("--steps and --epochs say the same: give one of them")
     every = steps_per_epoch or 1
     updates = steps if steps is not None else epochs * every if epochs is not None else None
-    length = Length(updates, every, per_step)
+    length = Length(updates, every, per_step, steps_per_epoch is not None)
     unread: list[Untranslatable] = []
     originals = (
         _of_case(case, paths, framework)
@@ -127,7 +127,8 @@ def migrate(
         click.echo(f"conform: {error}", err=True)
     if unread:
         sys.exit(2)
-    sys.exit(0 if no_verify or all(m.proven for m in migrations) else 1)
+    is_whole = not any(migration.original.differences for migration in migrations)
+    sys.exit(0 if is_whole and (no_verify or all(m.proven for m in migrations)) else 1)
 
 
 def _of_call(

@@ -18,6 +18,8 @@ MARK = ".made"
 """A file in an environment that is whole: what it was made of."""
 LIMIT = 3600.0
 """Seconds that an installation may take."""
+ISOLATED = ("-I",)
+"""Neither the working directory nor PYTHONPATH has modules of venv and pip."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def make(declared: Declared, anew: bool = False) -> Making:
     folder.parent.mkdir(exist_ok=True)
     try:
         # An environment knows its own path, so it is made where it stays.
-        _call(declared.name, [python, "-m", "venv", str(folder)])
+        _call(declared.name, [python, *ISOLATED, "-m", "venv", str(folder)])
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as wanted:
             wanted.write("\n".join(declared.packages))
             wanted.flush()
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+            pip = [str(folder / "bin" / "python"), *ISOLATED, "-m", "pip", "install", "--quiet"]
             options = ["--disable-pip-version-check", "--only-binary", ":all:"]
             _call(declared.name, [*pip, *options, "-r", wanted.name])
     except BaseException:
@@ -98,7 +100,7 @@ def _candidates(version: str) -> Iterator[str]:
 
 def _version_of(path: str) -> str | None:
     script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
-    command = [path, "-c", script]
+    command = [path, *ISOLATED, "-c", script]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

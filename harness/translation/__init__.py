@@ -86,8 +86,8 @@ class Migration:
 
     @property
     def proven(self) -> bool:
-        """Whether a form conforms, and so does the original, where it could be run."""
-        return self.recommended is not None and not self.strays
+        """Whether a form conforms, the original too, and the script does nothing else."""
+        return self.recommended is not None and not self.strays and not self.original.differences
 
 
 def migrate(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from harness.translation.scopes import NotLiteral, Scopes
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -32,25 +35,59 @@ _BUILTINS: dict[str, Callable[..., Any]] = {
     **{"bool": bool, "len": len, "sum": sum},
 }
 _FUNCTIONS = ("cos", "sin", "tanh", "exp", "log", "sqrt", "floor", "ceil")
-_MODULES: dict[str, Any] = {"math": math, "np": np, "numpy": np}
+_CONSTANTS = ("pi", "e", "inf")
+_MODULES: dict[str, Any] = {"math": math, "numpy": np}
+_USUAL = {"np": "numpy"}
 _MAX_DIGITS = 4096
 """Bits of a whole number: no longer power is worked out."""
 
 
-class NotLiteral(ValueError):
-    """What cannot be worked out from the syntax tree alone.
+class Names:
+    """What the names in an expression stand for.
 
-    `node` is the place; `unknown` the name, where nothing but its value is missing.
+    Args:
+        given: values of names, also of ones with dots (`args.lr`), which count for more than the
+            script's.
+        scopes: the script; None where there is nothing but an expression, in which `math`, `np`
+            and Python's own functions are what everybody calls so.
     """
 
-    def __init__(self, node: ast.AST, what: str, unknown: str = "") -> None:
-        self.node, self.what, self.unknown = node, what, unknown
-        super().__init__(what)
+    def __init__(self, given: Mapping[str, Any], scopes: Scopes | None = None) -> None:
+        self.given, self.scopes = given, scopes
+
+    def of(self, node: ast.AST) -> Any:
+        """A value, or the tree of an expression, function or class.
+
+        Raises:
+            NotLiteral: it has to be run to be known.
+        """
+        text = ast.unparse(node)
+        if text in self.given:
+            return self.given[text]
+        if self.scopes is None:
+            raise NotLiteral(node, f"`{text}` is not known", text)
+        return self.scopes.of(node)
+
+    def full(self, node: ast.AST) -> str:
+        """The full name of a module's function or constant, or of Python's own; or nothing."""
+        if self.scopes is None:
+            first, dot, rest = ast.unparse(node).partition(".")
+            return f"{_USUAL.get(first, first)}{dot}{rest}"
+        return self.scopes.full(node) or ""
+
+    def own(self, function: ast.AST) -> Set[str]:
+        """The names that a function binds itself."""
+        if self.scopes is not None:
+            return self.scopes.own(function).bindings.keys()
+        return {a.arg for a in ast.walk(function) if isinstance(a, ast.arg)}
 
 
-Names = Mapping[str, Any]
-"""What a name stands for, also one with dots (`args.lr`): a value, or the tree of an expression or
-function."""
+@dataclass(frozen=True)
+class _Frame:
+    """A function that is applied: the names of its own, and the values of those that are set."""
+
+    own: Set[str] = frozenset()
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 def value(node: ast.expr, names: Names) -> Any:
@@ -59,9 +96,13 @@ def value(node: ast.expr, names: Names) -> Any:
     Raises:
         NotLiteral: it has to be run to be known.
     """
+    return _evaluated(node, names, _Frame())
+
+
+def _evaluated(node: ast.expr, names: Names, frame: _Frame) -> Any:
     try:
-        return _value(node, names, depth=0)
-    except (ArithmeticError, TypeError, ValueError, IndexError, RecursionError) as error:
+        return _value(node, names, frame, depth=0)
+    except (ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
         if isinstance(error, NotLiteral):
             raise
         raise NotLiteral(node, f"`{ast.unparse(node)}` gives {error}") from None
@@ -76,73 +117,85 @@ def applied(function: ast.Lambda | ast.FunctionDef, argument: float, names: Name
         NotLiteral: it does something else.
     """
     parameters = function.args
-    if len(parameters.posonlyargs + parameters.args) != 1 or parameters.vararg or parameters.kwarg:
+    every = [*parameters.posonlyargs, *parameters.args]
+    if len(every) != 1 or parameters.vararg or parameters.kwarg or parameters.kwonlyargs:
         raise NotLiteral(function, "a function of one argument is due")
-    (parameter,) = parameters.posonlyargs + parameters.args
-    known = {**names, parameter.arg: argument}
+    frame = _Frame(names.own(function), {every[0].arg: argument})
     if isinstance(function, ast.Lambda):
-        result = value(function.body, known)
+        result = _evaluated(function.body, names, frame)
+    elif function.decorator_list:
+        decorator = ast.unparse(function.decorator_list[0])
+        raise NotLiteral(function, f"what `@{decorator}` makes of the function is not known")
     else:
-        result = _returned(function.body, known)
+        result = _returned(function.body, names, frame)
     if isinstance(result, bool) or not isinstance(result, int | float | np.floating):
         raise NotLiteral(function, f"gives {result!r} at {argument}, which is no number")
     return float(result)
 
 
-def _returned(body: list[ast.stmt], names: dict[str, Any]) -> Any:
+def _returned(body: list[ast.stmt], names: Names, frame: _Frame) -> Any:
     for statement in body:
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            return value(statement.value, names)
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            names[statement.targets[0].id] = value(statement.value, names)
-        elif isinstance(statement, ast.If):
-            branch = statement.body if value(statement.test, names) else statement.orelse
-            result = _returned(branch, names)
-            if result is not None:
-                return result
-        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
-            raise NotLiteral(statement, f"`{ast.unparse(statement)}` would have to be run")
+        match statement:
+            case ast.Return(value=ast.expr() as given):
+                return _evaluated(given, names, frame)
+            case ast.Assign(targets=[ast.Name(id=name)], value=given):
+                frame.values[name] = _evaluated(given, names, frame)
+            case ast.If(test=test, body=then, orelse=otherwise):
+                branch = then if _evaluated(test, names, frame) else otherwise
+                result = _returned(branch, names, frame)
+                if result is not None:
+                    return result
+            case ast.Expr(value=ast.Constant()) | ast.Pass():
+                pass
+            case _:
+                raise NotLiteral(statement, f"`{ast.unparse(statement)}` would have to be run")
     return None
 
 
-def free_names(node: ast.AST) -> set[str]:
-    """The names, with their dots, that a function takes from around it."""
-    own = {argument.arg for argument in ast.walk(node) if isinstance(argument, ast.arg)}
-    own |= {
-        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-    dotted = {
-        ast.unparse(n)
-        for n in ast.walk(node)
-        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
-    }
-    bare = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    prefixes = {name.partition(".")[0] for name in dotted}
-    return {n for n in dotted | (bare - prefixes) if n.partition(".")[0] not in own}
+def needed(function: ast.Lambda | ast.FunctionDef, names: Names) -> Iterator[str]:
+    """The lines that have to stand before a function, so that it can be pasted elsewhere.
+
+    Raises:
+        NotLiteral: it needs what cannot be written in a line.
+    """
+    own, lines = names.own(function), set()
+    inside = function.body if isinstance(function.body, list) else [function.body]
+    nodes = [node for part in inside for node in ast.walk(part)]
+    bases = {node.value for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
+        if not isinstance(node, ast.Attribute | ast.Name) or node in bases:
+            continue
+        text = ast.unparse(node)
+        first = text.partition(".")[0]
+        if first in own or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)):
+            continue
+        full = names.full(node) if text not in names.given else ""
+        module, _, last = full.rpartition(".")
+        if module in _MODULES and "." not in text:
+            lines.add(f"from {module} import {last}" + (f" as {text}" if text != last else ""))
+        elif module in _MODULES:
+            lines.add(f"import {module}" + (f" as {first}" if first != module else ""))
+        elif full not in _BUILTINS:
+            if "." in text:
+                raise NotLiteral(node, f"write {text} out, so that the code can be pasted")
+            lines.add(f"{text} = {value(node, names)!r}")
+    yield from sorted(lines, key=lambda line: (not line.startswith(("import", "from")), line))
 
 
-def modules(node: ast.AST) -> set[str]:
-    """The modules that a function needs, as it calls them: `math`, `np`."""
-    return {n.partition(".")[0] for n in free_names(node)} & set(_MODULES)
-
-
-def is_known(name: str) -> bool:
-    """Whether a free name is Python's own, or of a module that is understood."""
-    return name in _BUILTINS or name.partition(".")[0] in _MODULES
-
-
-def _value(node: ast.expr, names: Names, depth: int) -> Any:  # noqa: PLR0912 - a kind each
+def _value(  # noqa: PLR0912 - a kind each
+    node: ast.expr, names: Names, frame: _Frame, depth: int
+) -> Any:
     if depth > 60:
         raise NotLiteral(node, "is nested too deeply")
 
     def inner(part: ast.expr) -> Any:
-        return _value(part, names, depth + 1)
+        return _value(part, names, frame, depth + 1)
 
     match node:
         case ast.Constant(value=constant):
             return constant
         case ast.Name() | ast.Attribute():
-            return _named(node, names, depth)
+            return _named(node, names, frame, depth)
         case ast.List(elts=items) | ast.Tuple(elts=items):
             return [inner(item) for item in items]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -174,29 +227,42 @@ def _value(node: ast.expr, names: Names, depth: int) -> Any:  # noqa: PLR0912 - 
         case ast.Subscript(value=items, slice=index):
             return inner(items)[inner(index)]
         case ast.Call(func=func, args=args, keywords=[]):
-            return _function(func)(*(inner(argument) for argument in args))
+            return _function(func, names, frame)(*(inner(argument) for argument in args))
     raise NotLiteral(node, f"`{ast.unparse(node)}` would have to be run to be known")
 
 
-def _named(node: ast.expr, names: Names, depth: int) -> Any:
+def _named(node: ast.expr, names: Names, frame: _Frame, depth: int) -> Any:
     name = ast.unparse(node)
-    if name in names:
-        known = names[name]
-        return _value(known, names, depth + 1) if isinstance(known, ast.expr) else known
-    module, _, constant = name.partition(".")
-    if module in _MODULES and constant in {"pi", "e", "inf"}:
-        return getattr(_MODULES[module], constant)
-    raise NotLiteral(node, f"`{name}` is not known", name)
+    first = name.partition(".")[0]
+    if first in frame.own:
+        if name not in frame.values:
+            raise NotLiteral(node, f"`{name}` is not known here", name)
+        return frame.values[name]
+    if name not in names.given:
+        try:
+            module, _, constant = names.full(node).rpartition(".")
+        except NotLiteral:
+            module, constant = "", ""  # an object's own, which may be known all the same
+        if module in _MODULES and constant in _CONSTANTS:
+            return getattr(_MODULES[module], constant)
+    known = names.of(node)
+    if isinstance(known, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        raise NotLiteral(node, f"`{name}` would have to be run to be known")
+    # What stands elsewhere knows nothing of the names of a function that is applied here.
+    return _value(known, names, _Frame(), depth + 1) if isinstance(known, ast.expr) else known
 
 
-def _function(node: ast.expr) -> Callable[..., Any]:
+def _function(node: ast.expr, names: Names, frame: _Frame) -> Callable[..., Any]:
     name = ast.unparse(node)
-    module, _, function = name.partition(".")
-    if name in _BUILTINS:
-        return _BUILTINS[name]
-    if module in _MODULES and function in _FUNCTIONS:
-        return getattr(_MODULES[module], function)  # type: ignore[no-any-return]
-    raise NotLiteral(node, f"`{name}` is not called while reading")
+    if isinstance(node, ast.Name | ast.Attribute) and name.partition(".")[0] not in frame.own:
+        full = names.full(node)
+        module, _, function = full.rpartition(".")
+        if full in _BUILTINS:
+            return _BUILTINS[full]
+        if module in _MODULES and function in _FUNCTIONS:
+            return getattr(_MODULES[module], function)  # type: ignore[no-any-return]
+    told = names.scopes.why(node) if names.scopes is not None else ""
+    raise NotLiteral(node, f"`{name}` is not called while reading{told}")
 
 
 def _number(node: ast.expr, number: Any) -> Any:

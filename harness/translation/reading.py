@@ -21,15 +21,10 @@ from harness.catalogue.rows import EXPERIMENTAL, NN, TORCH
 from harness.errors import Untranslatable
 from harness.reference import FAMILIES, Schedule
 from harness.traces.gathered import MAX_STEPS
-from harness.translation.expressions import (
-    NotLiteral,
-    applied,
-    free_names,
-    is_known,
-    modules,
-    value,
-)
-from harness.translation.signatures import REQUIRED, SIGNATURES, Unbound, bind
+from harness.translation.course import EPOCH, UPDATE
+from harness.translation.expressions import applied, needed, value
+from harness.translation.scopes import NotLiteral, short
+from harness.translation.signatures import REMOVED, REQUIRED, SIGNATURES, Unbound, bind
 from harness.translation.source import Written
 from harness.translation.tabulated import Tabulated
 
@@ -38,16 +33,28 @@ MAX_FACTORS = 10_000_000
 MAX_TABLE = 2_000
 """Counts of a user's function that is a part of a composition."""
 _TUNED = {"cycle_momentum", "base_momentum", "max_momentum"}
-_OPTIMIZER_RATES = {"SGD": 1e-3, "Adam": 1e-3, "AdamW": 1e-3, "RMSprop": 1e-2, "Adagrad": 1e-2}
+_OPTIMIZER_RATES = {
+    "torch.optim": {
+        **dict.fromkeys(("SGD", "Adam", "AdamW", "SparseAdam", "RAdam"), 1e-3),
+        **dict.fromkeys(("RMSprop", "Adagrad", "ASGD", "Rprop"), 1e-2),
+        **{"Adamax": 2e-3, "NAdam": 2e-3, "Adadelta": 1.0, "LBFGS": 1.0},
+    },
+    "mindspore.experimental.optim": {"Adam": 1e-3, "AdamW": 1e-3},
+}
+"""The rates that optimizers have by default."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """How long the training is, as far as that is said: in updates, and updates in an epoch."""
+    """How long the training is, as far as that is said: in updates, and updates in an epoch.
+
+    `is_said` tells whether the updates in an epoch were given, and are not only taken for 1.
+    """
 
     updates: int | None
     steps_per_epoch: int
     per_step: bool
+    is_said: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,9 @@ class Original:
     """What is to be written anew.
 
     `call` is what its API is given; None where that is a function of the user's. `tells` are
-    remarks on how it was read.
+    remarks on how it was read; `differences` say with file and line why the script's rates are
+    others than those of the call, or may be; `optimizer` what its optimizer has that the code does
+    not show.
     """
 
     api: str
@@ -66,6 +75,8 @@ class Original:
     training: Training
     call: Call | None
     tells: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    optimizer: str = ""
 
     @property
     def framework(self) -> str:
@@ -87,6 +98,7 @@ class _Reader:
     length: Length
     lr: float | None
     tells: list[str] = field(default_factory=list)
+    differences: list[tuple[int, str]] = field(default_factory=list)
 
     def fail(self, node: ast.AST, what: str) -> Untranslatable:
         return Untranslatable(self.written.at(node), what)
@@ -106,11 +118,30 @@ class _Reader:
             what += f"; give the call with what it is instead: conform migrate '{name}(...)'"
         return self.fail(error.node if hasattr(error.node, "lineno") else self.written.node, what)
 
+    def resolved(self, name: str, node: ast.expr) -> Any:
+        """What a name stands for, of an argument that needs no value; anything else itself."""
+        if self.written.names.scopes is None or not isinstance(node, ast.Name | ast.Attribute):
+            return self.written.resolved(node)
+        try:
+            return self.written.names.of(node)
+        except NotLiteral as error:
+            raise self.unknown(name, error) from None
+
     def bound(self, node: ast.Call, api: str) -> dict[str, ast.expr]:
         try:
-            return bind(api, node)
+            bound = bind(api, node)
         except Unbound as error:
             raise self.fail(node, f"{api.rpartition('.')[2]} {error}") from None
+        for name in REMOVED:
+            if name in bound and name not in SIGNATURES[api]:
+                del bound[name]
+                tell = f"dropped: {name}, which newer versions do not have; it changes no rate"
+                self.tells += [tell] if tell not in self.tells else []
+        if "last_epoch" in bound and self.literal("last_epoch", bound["last_epoch"]) != -1:
+            raise self.fail(
+                bound["last_epoch"], "last_epoch: migrate the schedule from its beginning, -1"
+            )
+        return bound
 
 
 def read(written: Written, length: Length, lr: float | None) -> Original:
@@ -164,18 +195,138 @@ def read(written: Written, length: Length, lr: float | None) -> Original:
         )
     except ValidationError as error:
         raise reader.fail(node, f"{_name(api)}: {_fault(error)}") from None
-    if wraps and written.inner is not None and written.inner == per_epoch:
-        reader.tells.append(
-            "the script calls its step() in a loop within a loop: if that is at each update, add "
-            "--per-step"
-            if per_epoch
-            else "the script calls its step() in no loop within a loop: if that is once an epoch, "
-            "leave --per-step out"
-        )
+    if wraps:
+        _check_unit(reader, length)
+    _check_optimizer(reader, lr)
     call = None if source is not None else _again(reader, api, bound, family, schedule, training)
+    remarks = written.course.remarks if written.course is not None else ()
+    differences = sorted({*reader.differences, *((r.line, r.what) for r in remarks)})
     return Original(
-        api, written.text, written.place, family, schedule, training, call, tuple(reader.tells)
+        api,
+        written.text,
+        written.place,
+        family,
+        schedule,
+        training,
+        call,
+        tuple(reader.tells),
+        tuple(f"{written.file}:{line}: {what}" for line, what in differences),
+        _others_of_optimizer(written),
     )
+
+
+def _check_unit(reader: _Reader, length: Length) -> None:
+    """Whether the script steps the schedule as often as it was said."""
+    course, line = reader.written.course, reader.written.node.lineno
+    if course is None:
+        return
+    every = length.steps_per_epoch
+    if course.unit == UPDATE and not length.per_step and every > 1:
+        what = "the script steps the schedule after each update: add --per-step"
+        reader.differences.append((line, what))
+    if course.unit == EPOCH and length.per_step and (every > 1 or not length.is_said):
+        what = "the script steps the schedule once an epoch: leave --per-step out"
+        reader.differences.append((line, what))
+    elif course.unit == EPOCH and not length.is_said:
+        what = "the script steps the schedule once an epoch: give --steps-per-epoch"
+        reader.differences.append((line, what))
+    if course.unit == EPOCH and length.is_said and course.passes not in {None, every}:
+        what = f"an epoch of the script has {course.passes:,} updates, not {every:,}"
+        reader.differences.append((line, what))
+
+
+def _check_optimizer(reader: _Reader, lr: float | None) -> None:
+    """Whether the script's optimizer has one rate, and the one that was given."""
+    written = reader.written
+    made = written.course.optimizer if written.course is not None else None
+    if made is None:
+        return
+    given = next((k.value for k in made.keywords if k.arg == "params"), None)
+    parameters = given or next(iter(made.args), None)
+    groups = _groups(written, parameters) if parameters is not None else UNKNOWN
+    if groups == RATES:
+        what = f"`{short(made)}` gives groups rates of their own; the code has one group"
+        reader.differences.append((made.lineno, what))
+    elif groups == UNKNOWN:
+        what = f"`{short(parameters or made)}` may give groups rates of their own"
+        reader.differences.append((made.lineno, what))
+    if any(keyword.arg is None for keyword in made.keywords) or any(
+        isinstance(argument, ast.Starred) for argument in made.args
+    ):
+        what = f"`{short(made)}` is given what is not written out, and may have another rate"
+        reader.differences.append((made.lineno, what))
+    if lr is not None and IMPLEMENTATIONS[written.api].kind is Kind.SCHEDULER:
+        node = _rate_of(made)
+        try:
+            rate = value(node, written.names) if node is not None else _default_rate(written)
+        except NotLiteral:
+            return
+        if rate is not None and rate != lr:
+            what = f"the script's optimizer has lr {rate!r}, and --lr says {lr!r}"
+            reader.differences.append((made.lineno, what))
+
+
+ONE, SEVERAL, RATES, UNKNOWN = "one", "several", "rates", "unknown"
+
+
+def _groups(written: Written, node: ast.expr) -> str:
+    """The parameter groups of an optimizer: one, several, or some with rates of their own."""
+    node = written.resolved(node)
+    match node:
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return _worst([_group(written, item) for item in items])
+        case (
+            ast.ListComp(elt=element, generators=[generator])
+            | ast.GeneratorExp(elt=element, generators=[generator])
+        ):
+            if isinstance(element, ast.Name):
+                return _groups(written, generator.iter)
+            return _group(written, element)
+        case ast.Call(func=ast.Attribute(attr=attr)) if attr in _PARAMETERS:
+            return ONE
+        case ast.Call(func=ast.Name(id="filter" | "list" | "tuple" | "iter"), args=[*_, last]):
+            return _groups(written, last)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _worst([_groups(written, left), _groups(written, right)])
+    return UNKNOWN
+
+
+_PARAMETERS = {"parameters", "named_parameters", "trainable_params", "get_parameters"}
+
+
+def _group(written: Written, node: ast.expr) -> str:
+    node = written.resolved(node)
+    if isinstance(node, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        if None in keys:
+            return UNKNOWN
+        return RATES if {"lr", "learning_rate"} & set(keys) else SEVERAL
+    if isinstance(node, ast.Call) and ast.unparse(node.func) != "dict":
+        return ONE
+    is_weight = isinstance(node, ast.Attribute) and node.attr in {"weight", "bias"}
+    return ONE if is_weight else UNKNOWN
+
+
+def _worst(groups: list[str]) -> str:
+    return max(groups, key=[ONE, SEVERAL, UNKNOWN, RATES].index, default=ONE)
+
+
+def _others_of_optimizer(written: Written) -> str:
+    """What the script's optimizer is, unless it is the plain SGD that the code shows."""
+    if written.course is None:
+        return ""
+    made = written.course.optimizer
+    if made is None:
+        return f"{written.file}: the script's optimizer is not known"
+    plain = {"params", "lr", "learning_rate"}
+    others = [k for k in made.keywords if k.arg not in plain]
+    parameters = next((k.value for k in made.keywords if k.arg == "params"), None)
+    first = parameters or next(iter(made.args), None)
+    one = first is not None and _groups(written, first) == ONE
+    if _name(written.optimizer_class) == "SGD" and not others and len(made.args) <= 2 and one:
+        return ""
+    text = " ".join(ast.unparse(made).split())
+    return f"{written.file}:{made.lineno}: the script's optimizer is {text}"
 
 
 def _name(api: str) -> str:
@@ -284,7 +435,7 @@ def _a_rate(reader: _Reader, name: str, node: ast.expr, rate: Any) -> float:
 def _parts_rate(reader: _Reader, schedulers: ast.expr) -> float | None:
     """`lr` of the optimizer that the parts are given."""
     for node in _listed(reader, schedulers):
-        made = reader.written.names.get(ast.unparse(node), node)
+        made = reader.written.resolved(node)
         api = reader.written.api_of(made)
         if api is not None and "optimizer" in (bound := reader.bound(made, api)):
             return _optimizers_rate(reader, bound["optimizer"])
@@ -293,24 +444,30 @@ def _parts_rate(reader: _Reader, schedulers: ast.expr) -> float | None:
 
 def _optimizers_rate(reader: _Reader, node: ast.expr | None) -> float | None:
     """`lr` of the optimizer that the script gives the scheduler."""
-    if node is None:
-        return None
-    made = reader.written.names.get(ast.unparse(node), node)
+    course = reader.written.course
+    made = course.optimizer if course is not None else node
     if not isinstance(made, ast.Call):
         return None
-    rate = next((k.value for k in made.keywords if k.arg in {"lr", "learning_rate"}), None)
-    if rate is None and len(made.args) > 1:
-        rate = made.args[1]
-    if made.args and isinstance(made.args[0], ast.List):
-        grouped = ast.dump(made.args[0])
-        if "'lr'" in grouped:
-            reader.tells.append("the optimizer has groups with rates of their own: one at a time")
-    if rate is None:
-        default = _OPTIMIZER_RATES.get(_name(ast.unparse(made.func)))
-        if default is not None:
-            reader.tells.append(f"the optimizer's rate is its default, {default!r}")
-        return default
-    return _rate(reader, "lr", rate)
+    rate = _rate_of(made)
+    if rate is not None:
+        return _rate(reader, "lr", rate)
+    default = _default_rate(reader.written)
+    if default is not None:
+        reader.tells.append(f"the optimizer's rate is its default, {default!r}")
+    return default
+
+
+def _rate_of(made: ast.Call) -> ast.expr | None:
+    """The rate that an optimizer is given."""
+    named = next((k.value for k in made.keywords if k.arg in {"lr", "learning_rate"}), None)
+    return made.args[1] if named is None and len(made.args) > 1 else named
+
+
+def _default_rate(written: Written) -> float | None:
+    for module, rates in _OPTIMIZER_RATES.items():
+        if written.optimizer_class.startswith(f"{module}."):
+            return rates.get(_name(written.optimizer_class))
+    return None
 
 
 # From arguments to parameters
@@ -500,10 +657,7 @@ def _arguments(reader: _Reader, api: str, bound: dict[str, ast.expr]) -> dict[st
         if name != "optimizer":
             arguments[name] = reader.literal(name, node)
     arguments.pop("optimizer", None)
-    if arguments.pop("last_epoch", -1) != -1:
-        raise reader.fail(
-            bound["last_epoch"], "last_epoch: migrate the schedule from its beginning, -1"
-        )
+    arguments.pop("last_epoch", None)
     for name in ("max_lr", "swa_lr", "min_lr"):
         if isinstance(arguments.get(name), list):
             arguments[name] = _rate(reader, name, bound[name])
@@ -524,7 +678,7 @@ def _factors(reader: _Reader, node: ast.expr, counts: int) -> tuple[list[float],
     """What the user's function gives at each count, and its source, under the name `factor`."""
     if isinstance(node, ast.List | ast.Tuple) and len(node.elts) == 1:
         node = node.elts[0]
-    function = reader.written.names.get(ast.unparse(node), node)
+    function = reader.resolved("lr_lambda", node)
     if not isinstance(function, ast.Lambda | ast.FunctionDef):
         raise reader.fail(
             node,
@@ -538,16 +692,9 @@ def _factors(reader: _Reader, node: ast.expr, counts: int) -> tuple[list[float],
         )
     try:
         factors = [applied(function, count, names) for count in range(counts)]
+        lines = list(needed(function, names))
     except NotLiteral as error:
         raise reader.unknown("lr_lambda", error) from None
-    lines = [f"import {'numpy as np' if m == 'np' else m}" for m in sorted(modules(function))]
-    for name in sorted(free_names(function)):
-        if not is_known(name) and name in names:
-            if "." in name:
-                raise reader.fail(
-                    function, f"lr_lambda: write {name} out, so that the code can be pasted"
-                )
-            lines.append(f"{name} = {value(ast.Name(name), names)!r}")
     if isinstance(function, ast.Lambda):
         lines += ["", "", f"def factor({ast.unparse(function.args)}):"]
         lines.append(f"    return {ast.unparse(function.body)}")
@@ -576,9 +723,7 @@ def _composition(
 
 
 def _listed(reader: _Reader, node: ast.expr) -> list[ast.expr]:
-    found = node
-    if isinstance(node, ast.Name | ast.Attribute):
-        found = reader.written.names.get(ast.unparse(node), node)
+    found = reader.resolved("schedulers", node)
     if not isinstance(found, ast.List | ast.Tuple):
         raise reader.fail(node, "schedulers is no list that is written out")
     return list(found.elts)
@@ -587,9 +732,7 @@ def _listed(reader: _Reader, node: ast.expr) -> list[ast.expr]:
 def _part(
     reader: _Reader, node: ast.expr, base_lr: float, unit: str, counts: int
 ) -> dict[str, Any]:
-    made = node
-    if isinstance(node, ast.Name | ast.Attribute):
-        made = reader.written.names.get(ast.unparse(node), node)
+    made = reader.resolved("schedulers", node)
     api = reader.written.api_of(made)
     if api is None or not isinstance(made, ast.Call):
         raise reader.fail(node, f"`{ast.unparse(node)}` is no scheduler of the catalogue")

@@ -13,6 +13,8 @@ from harness.catalogue.rows import EXPERIMENTAL, NN, TORCH
 
 REQUIRED = object()
 """In place of a default, where there is none."""
+REMOVED = ("verbose",)
+"""Parameters that older schedulers had at their end, and that change no rate."""
 
 _THIRD = 1.0 / 3
 _BOTH: dict[str, dict[str, Any]] = {
@@ -106,6 +108,8 @@ class Unbound(ValueError):
 def bind(api: str, call: ast.Call) -> dict[str, ast.expr]:
     """The arguments that a call gives, by the name of the parameter, as they are written.
 
+    Those of `REMOVED` are among them.
+
     A scheduler may be written without its optimizer: `ExponentialLR(gamma=0.9)`. Then the first
     argument counts for the second parameter, if it cannot be an optimizer.
 
@@ -132,14 +136,14 @@ def _bound(api: str, call: ast.Call, names: list[str]) -> dict[str, ast.expr]:
         keyword.arg is None for keyword in call.keywords
     ):
         raise Unbound("arguments by * or ** are not read: write them out")
+    if api.startswith((TORCH, EXPERIMENTAL)):
+        names = [*names, *(name for name in REMOVED if name not in parameters)]
     if len(call.args) > len(names):
         raise Unbound(f"takes at most {len(names)} arguments, {len(call.args)} are given")
     bound = dict(zip(names, call.args, strict=False))
     for keyword in call.keywords:
         name = keyword.arg or ""
-        if name == "verbose" and api.startswith("torch."):
-            continue  # older versions print by it
-        if name not in parameters:
+        if name not in parameters and name not in names:
             raise Unbound(f"has no parameter {name!r}; there are: {', '.join(parameters)}")
         if name in bound:
             raise Unbound(f"{name} is given twice")

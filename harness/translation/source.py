@@ -3,40 +3,74 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.catalogue import IMPLEMENTATIONS
+from harness.catalogue.rows import EXPERIMENTAL, NN, TORCH
 from harness.errors import Untranslatable, did_you_mean
 from harness.files import TooLarge, read_bytes
+from harness.translation.course import Course, course
+from harness.translation.expressions import Names
+from harness.translation.following import Following
+from harness.translation.scopes import NotLiteral, Scopes, short
 
 _MAX_BYTES = 1 << 20
 _DOTTED = {api: api.split(".") for api in IMPLEMENTATIONS}
-_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef
-_BRANCHING = (
-    ast.If | ast.For | ast.While | ast.Try | ast.ExceptHandler | ast.match_case | ast.AsyncFor
-)
+_LAST = frozenset(dotted[-1] for dotted in _DOTTED.values())
 _MINDSPORE = {"mindspore", "ms", "nn", "experimental", "train"}
+_OPTIMIZERS = {
+    "torch.optim": frozenset(
+        {
+            *("SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "RMSprop"),
+            *("Rprop", "ASGD", "SparseAdam", "LBFGS", "Adafactor", "Muon"),
+        }
+    ),
+    "mindspore.nn": frozenset(
+        {
+            *("SGD", "Adam", "AdamWeightDecay", "AdamOffload", "Adagrad", "AdaMax", "Adadelta"),
+            *("ASGD", "FTRL", "Lamb", "LARS", "LazyAdam", "Momentum", "ProximalAdagrad", "RMSProp"),
+            *("Rprop", "Thor"),
+        }
+    ),
+    "mindspore.experimental.optim": frozenset(
+        {
+            *("SGD", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam"),
+            *("RMSprop", "Rprop"),
+        }
+    ),
+}
+"""The optimizers of either framework, which change no rate themselves."""
+_EXPORTED = {
+    **_OPTIMIZERS,
+    **{
+        module: frozenset(d[-1] for api, d in _DOTTED.items() if api == f"{module}.{d[-1]}")
+        for module in (TORCH, EXPERIMENTAL)
+    },
+    "torch.optim": _OPTIMIZERS["torch.optim"] | {"lr_scheduler"},
+    NN: _OPTIMIZERS[NN] | {d[-1] for api, d in _DOTTED.items() if api == f"{NN}.{d[-1]}"},
+    "math": frozenset({"pi", "e", "inf", "cos", "sin", "tanh", "exp", "log", "sqrt", "pow"}),
+}
 
 
 @dataclass(frozen=True)
 class Written:
     """A call of an API of the catalogue, as somebody wrote it.
 
-    `names` are what is known by name around it: values that were given, and the syntax trees of
-    expressions and functions; `aliases` the full names of what was imported. `inner` says whether
-    the object's `step()` is called in a loop within a loop, None where that cannot be seen.
+    `names` are what is known by name around it; `course` what the script does with the schedule,
+    None of a call that stands alone.
     """
 
     api: str
     node: ast.Call
     file: str = ""
-    names: dict[str, Any] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    inner: bool | None = None
+    names: Names = field(default_factory=lambda: Names({}))
     framework: str = "torch"
+    course: Course | None = None
+    optimizer_class: str = ""
+    """The full name of the class of `course.optimizer`."""
 
     @property
     def text(self) -> str:
@@ -52,9 +86,22 @@ class Written:
         """Where a part of it stands."""
         return f"{self.file}:{getattr(node, 'lineno', 0)}" if self.file else self.text
 
+    def resolved(self, node: ast.expr) -> Any:
+        """What a name stands for, as it is written elsewhere; anything else itself."""
+        if isinstance(node, ast.Name | ast.Attribute):
+            try:
+                return self.names.of(node)
+            except NotLiteral:
+                return node
+        return node
+
     def api_of(self, node: ast.expr) -> str | None:
         """The API that another call, a part, is of."""
-        return _api(node.func, self.aliases, self.framework) if isinstance(node, ast.Call) else None
+        if not isinstance(node, ast.Call):
+            return None
+        if self.names.scopes is None:
+            return _api(ast.unparse(node.func), self.framework)
+        return _api_in(self.names.scopes, node)
 
 
 def in_text(text: str, given: dict[str, Any], framework: str | None = None) -> Written:
@@ -74,13 +121,13 @@ def in_text(text: str, given: dict[str, Any], framework: str | None = None) -> W
         raise Untranslatable(text, f"is no Python expression: {error}") from None
     if not isinstance(node, ast.Call):
         raise Untranslatable(text, "is no call; as in: conform migrate 'ExponentialLR(gamma=0.9)'")
-    api = _api(node.func, {}, framework or "torch")
+    api = _api(ast.unparse(node.func), framework or "torch")
     if api is None:
         name = ast.unparse(node.func)
         known = sorted({known.rpartition(".")[2] for known in IMPLEMENTATIONS})
         hint = did_you_mean(name.rpartition(".")[2], known)
         raise Untranslatable(text, f"the catalogue has no {name!r}{hint}")
-    return Written(api, node, names=dict(given), framework=api.partition(".")[0])
+    return Written(api, node, names=Names(given), framework=api.partition(".")[0])
 
 
 def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written]:
@@ -100,22 +147,24 @@ def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f"{path}:{getattr(error, 'lineno', None) or 1}"
         raise Untranslatable(where, f"is no Python: {error}") from None
-    aliases = _aliases(tree)
-    found = [
-        Written(
-            api,
-            node,
-            str(path),
-            {**_names(tree, scope, node.lineno), **given},
-            aliases,
-            _stepped_inside(tree, scope, node),
-            api.partition(".")[0],
-        )
-        for node, scope in _calls(tree)
-        if (api := _api(node.func, aliases, None)) is not None
-    ]
-    parts = {id(part) for written in found for part in _parts(written)}
-    found = [written for written in found if id(written.node) not in parts]
+    scopes = Scopes(tree, _LAST, _EXPORTED)
+    names = Names(given, scopes)
+    unsure: dict[ast.Call, NotLiteral] = {}
+    apis, optimizers = _calls(scopes, unsure)
+    for node, doubt in unsure.items():
+        if not apis:
+            raise Untranslatable(f"{path}:{node.lineno}", f"`{short(node.func)}`: {doubt.what}")
+    parts: dict[ast.expr, ast.Call] = {
+        part: node for node in apis for part in _parts(node, apis, names)
+    }
+    found = []
+    following = Following(scopes, apis, optimizers, parts)
+    for node, api in apis.items():
+        if node not in parts:
+            done = course(following, node).but(_other_uses(scopes, apis, unsure))
+            made = optimizers.get(done.optimizer, "") if done.optimizer is not None else ""
+            framework = api.partition(".")[0]
+            found.append(Written(api, node, str(path), names, framework, done, made))
     if line is not None:
         within = [w for w in found if w.node.lineno <= line <= (w.node.end_lineno or line)]
         if not within:
@@ -124,22 +173,25 @@ def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written
         return within
     if not found:
         raise Untranslatable(
-            str(path), "makes no schedule of the catalogue; see: conform list implementations"
+            str(path),
+            "no schedule of the catalogue is made there by a call; see: conform list",
         )
     return found
 
 
-def _api(func: ast.expr, aliases: dict[str, str], framework: str | None) -> str | None:
-    """The API of the catalogue that a function's name stands for.
-
-    `framework` is whose it is where the name alone is not enough; None: then it has to have been
-    imported.
-    """
-    name = ast.unparse(func)
-    if not isinstance(func, ast.Name | ast.Attribute):
+def _api_in(scopes: Scopes, node: ast.Call) -> str | None:
+    try:
+        full = scopes.full(node.func)
+    except NotLiteral:
         return None
-    first, _, rest = name.partition(".")
-    full = ".".join(filter(None, (aliases.get(first, first), rest)))
+    return _api(full, None) if full else None
+
+
+def _api(full: str, framework: str | None) -> str | None:
+    """The API of the catalogue that a full name stands for.
+
+    `framework` is whose it is where the name alone is not enough; None: then it has to be in it.
+    """
     words = full.split(".")
     candidates = [api for api, dotted in _DOTTED.items() if dotted[-1] == words[-1]]
     if framework is None:
@@ -156,148 +208,86 @@ def _api(func: ast.expr, aliases: dict[str, str], framework: str | None) -> str 
     return max(candidates, key=likeness, default=None)
 
 
-def _aliases(tree: ast.AST) -> dict[str, str]:
-    """What the names that are imported stand for, in full."""
-    aliases = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for name in node.names:
-                whole = name.name if name.asname else name.name.partition(".")[0]
-                aliases[name.asname or whole] = whole
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for name in node.names:
-                if name.name == "*":
-                    aliases |= {
-                        api.rpartition(".")[2]: api
-                        for api in IMPLEMENTATIONS
-                        if api.rpartition(".")[0] == node.module
-                    }
-                aliases[name.asname or name.name] = f"{node.module}.{name.name}"
-    return aliases
+def _calls(
+    scopes: Scopes, unsure: dict[ast.Call, NotLiteral]
+) -> tuple[dict[ast.Call, str], dict[ast.Call, str]]:
+    """The calls that make a schedule, with their APIs, and those that make an optimizer.
 
-
-def _calls(tree: ast.AST) -> Iterator[tuple[ast.Call, ast.AST]]:
-    """Each call with the function that it stands in, or the module."""
-
-    def within(node: ast.AST, scope: ast.AST) -> Iterator[tuple[ast.Call, ast.AST]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call):
-                yield child, scope
-            yield from within(child, child if isinstance(child, _SCOPES) else scope)
-
-    yield from sorted(within(tree, tree), key=lambda found: (found[0].lineno, found[0].col_offset))
-
-
-_Lines = tuple[int, int]
-
-
-def _own(scope: ast.AST, within: _Lines | None = None) -> Iterator[tuple[ast.AST, _Lines | None]]:
-    """What stands in a scope, without what is in functions in it.
-
-    With each goes the innermost branch or loop around it, from its first to its last line.
+    `unsure` is given those that may make one, with the reason for the doubt.
     """
-    for _, field_ in ast.iter_fields(scope):
-        values = field_ if isinstance(field_, list) else [field_]
-        nodes: list[Any] = [value for value in values if isinstance(value, ast.AST)]
-        inner = within
-        if isinstance(scope, _BRANCHING) and nodes and isinstance(nodes[0], ast.stmt):
-            inner = nodes[0].lineno, getattr(nodes[-1], "end_lineno", None) or nodes[-1].lineno
-        for node in nodes:
-            yield node, inner
-            if not isinstance(node, _SCOPES | ast.ClassDef | ast.Lambda):
-                yield from _own(node, inner)
+    apis, optimizers = {}, {}
+    calls = [node for node in scopes.parents if isinstance(node, ast.Call)]
+    for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        try:
+            full = scopes.full(node.func) or ""
+        except NotLiteral as error:
+            if ast.unparse(node.func).rpartition(".")[2] in _LAST:
+                unsure[node] = error
+            continue
+        module, _, last = full.rpartition(".")
+        if (api := _api(full, None)) is not None:
+            apis[node] = api
+        elif last in _OPTIMIZERS.get(_package(module), ()):
+            optimizers[node] = full
+    return apis, optimizers
 
 
-def _names(tree: ast.AST, scope: ast.AST, line: int) -> dict[str, Any]:
-    """What names stand for at a line: assigned in its function before it, or in the module.
+def _package(module: str) -> str:
+    """`torch.optim` of `torch.optim.sgd`, where the classes are too."""
+    longest = [known for known in _OPTIMIZERS if f"{module}.".startswith(f"{known}.")]
+    return max(longest, key=len, default="")
 
-    A name that may stand for several things stands for nothing: assigned in a branch or loop that
-    the line is not in, or in the module more than once.
-    """
-    names: dict[str, Any] = {}
-    for place in dict.fromkeys((tree, scope)):
-        assigned: dict[str, list[tuple[int, Any]]] = {}
-        for node, within in _own(place):
-            here = getattr(node, "lineno", 0)
-            sure = within is None or within[0] <= line <= within[1] or place is not scope
-            for name, to in _bound_by(node):
-                assigned.setdefault(name, []).append((here, to if sure else None))
-        if isinstance(place, _SCOPES):
-            for argument in ast.walk(place.args):
-                if isinstance(argument, ast.arg):
-                    assigned.setdefault(argument.arg, []).insert(0, (0, None))
-        for name, values in assigned.items():
-            # In its own function what comes later is not known yet; elsewhere one must be all.
-            known = (
-                [v for at, v in values if at < line] if place is scope else [v for _, v in values]
-            )
-            if not known:
+
+def _other_uses(
+    scopes: Scopes, apis: Mapping[ast.Call, str], unsure: Mapping[ast.Call, NotLiteral]
+) -> Iterator[tuple[int, str]]:
+    """Where a class of a schedule is used otherwise than by a call that is read."""
+    for call, error in unsure.items():
+        yield call.lineno, f"`{short(call)}` may make another schedule: {error.what}"
+    functions = {node.func for node in apis}
+    for node in scopes.parents:
+        if isinstance(node, ast.Name | ast.Attribute) and node not in functions:
+            try:
+                api = _api(scopes.full(node) or "", None)
+            except NotLiteral:
                 continue
-            alike = len({ast.dump(v) if v is not None else "" for v in known}) == 1
-            names[name] = known[-1] if alike or place is scope else None
-    return {name: node for name, node in names.items() if node is not None}
+            if api is not None and not _is_asked_for(scopes, node):
+                around = short(scopes.parents[node])
+                yield node.lineno, f"`{around}` does something else with {short(node)} than call it"
 
 
-def _bound_by(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    """The names that a statement binds, and to what; None where that is not known."""
-    if isinstance(node, ast.FunctionDef):
-        yield node.name, node
-    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        yield from _assignments(node)
-    elif isinstance(node, ast.For):
-        yield from ((n.id, None) for n in ast.walk(node.target) if isinstance(n, ast.Name))
-    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-        yield ast.unparse(node.optional_vars), None
-    elif isinstance(node, ast.NamedExpr):
-        yield node.target.id, node.value
+def _is_asked_for(scopes: Scopes, node: ast.AST) -> bool:
+    """Whether a class is only named as a type, in an annotation or for `isinstance`."""
+    inner, around = node, scopes.parents[node]
+    while isinstance(around, ast.Tuple | ast.BinOp | ast.Subscript):
+        inner, around = around, scopes.parents[around]
+    if isinstance(around, ast.Call):
+        return ast.unparse(around.func) == "isinstance" and inner in around.args
+    if isinstance(around, ast.AnnAssign):
+        return around.annotation is inner
+    if isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+        return around.returns is inner
+    return isinstance(around, ast.arg)
 
 
-def _assignments(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            if isinstance(target, ast.Name | ast.Attribute):
-                yield ast.unparse(target), node.value
-            elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                yield from zip(map(ast.unparse, target.elts), node.value.elts, strict=False)
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        yield ast.unparse(node.target), node.value
-    elif isinstance(node, ast.AugAssign):
-        yield ast.unparse(node.target), ast.BinOp(node.target, node.op, node.value)
+def _parts(node: ast.Call, apis: Mapping[ast.Call, str], names: Names) -> Iterator[ast.Call]:
+    """The calls of schedules that are arguments of one, also under names and in lists."""
 
-
-def _parts(written: Written) -> Iterator[ast.Call]:
-    """The calls that are arguments of one, also under names and in lists."""
-
-    def within(node: Any, depth: int) -> Iterator[ast.Call]:
-        if depth > 20 or not isinstance(node, ast.AST):
+    def within(part: Any, depth: int) -> Iterator[ast.Call]:
+        if depth > 20:
             return
-        if isinstance(node, ast.Call):
-            yield node
-        elif isinstance(node, ast.Name | ast.Attribute):
-            yield from within(written.names.get(ast.unparse(node)), depth + 1)
-        elif isinstance(node, ast.List | ast.Tuple):
-            for item in node.elts:
+        if isinstance(part, ast.Call) and part in apis:
+            yield part
+        elif isinstance(part, ast.Name | ast.Attribute):
+            try:
+                found = names.of(part)
+            except NotLiteral:
+                return
+            if isinstance(found, ast.AST):
+                yield from within(found, depth + 1)
+        elif isinstance(part, ast.List | ast.Tuple):
+            for item in part.elts:
                 yield from within(item, depth + 1)
 
-    for argument in (*written.node.args, *(keyword.value for keyword in written.node.keywords)):
+    for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
         yield from within(argument, 0)
-
-
-def _stepped_inside(tree: ast.AST, scope: ast.AST, call: ast.Call) -> bool | None:
-    """Whether `step()` of the object that a call makes is called in a loop within a loop."""
-    target = next(
-        (name for n, _ in _own(scope) for name, value in _assignments(n) if value is call), None
-    )
-    if target is None:
-        return None
-    depths = []
-
-    def look(node: ast.AST, depth: int) -> None:
-        for child in ast.iter_child_nodes(node):
-            deeper = depth + isinstance(child, ast.For | ast.While)
-            if isinstance(child, ast.Call) and ast.unparse(child.func) == f"{target}.step":
-                depths.append(depth)
-            look(child, deeper)
-
-    look(tree, 0)
-    return max(depths) > 1 if depths else None

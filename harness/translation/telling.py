@@ -17,6 +17,7 @@ from harness.translation.verifying import Difference, Verified
 def lines(migration: Migration) -> Iterator[str]:
     """The migration as it is printed."""
     original = migration.original
+    yield from _differences(original)
     yield original.text
     if original.place != original.text:
         yield f"  {original.place}"
@@ -25,6 +26,8 @@ def lines(migration: Migration) -> Iterator[str]:
         yield from _seen(migration.own, "the original itself")
     for tell in original.tells:
         yield f"  beware: {tell}"
+    if original.optimizer:
+        yield f"  beware: {original.optimizer}; the code has SGD in its place"
     if original.family == "plateau":
         yield from _plateau()
     for number, way in enumerate(migration.ways, 1):
@@ -32,7 +35,7 @@ def lines(migration: Migration) -> Iterator[str]:
         marked = "  (recommended)" if way is migration.recommended else ""
         yield f"{number}. {way.form.title}{marked}"
         yield ""
-        yield indent(way.form.code.rstrip("\n"), "    ")
+        yield indent(_code(way, original).rstrip("\n"), "    ")
         yield ""
         if way.verified is not None:
             yield from _seen(way.verified, "verified")
@@ -47,6 +50,24 @@ def lines(migration: Migration) -> Iterator[str]:
             yield f"  {api}: {reason}"
     yield ""
     yield _verdict(migration)
+
+
+def _differences(original: Original) -> Iterator[str]:
+    """Why what is said of the call is not said of the script."""
+    if original.differences:
+        yield "The script's learning rates are not those of this call alone, or may not be:"
+        yield from (f"  {difference}" for difference in original.differences)
+        yield "What follows is about the call, as if the script had nothing of that."
+        yield ""
+
+
+def _code(way: Way, original: Original) -> str:
+    """The code to paste, with comments on what it leaves out."""
+    comments = [f"not in this code: {difference}" for difference in original.differences]
+    if original.optimizer:
+        comments.append(f"{original.optimizer}; put what corresponds in the place of SGD")
+    head = "".join(f"# {' '.join(comment.split())}\n" for comment in comments)
+    return f"{head}\n{way.form.code}" if head else way.form.code
 
 
 def _stepped(original: Original) -> str:
@@ -116,6 +137,12 @@ def _compared(comparison: Comparison, verified: Verified) -> str:
 
 
 def _verdict(migration: Migration) -> str:
+    if migration.original.differences:
+        return f"this is not the script's schedule (see above); the call alone: {_told(migration)}"
+    return _told(migration)
+
+
+def _told(migration: Migration) -> str:
     if not migration.verified:
         return "nothing was run: the forms are not verified" if migration.ways else "no form"
     way = migration.recommended
@@ -138,6 +165,7 @@ def as_json(migration: Migration) -> dict[str, Any]:
     original = migration.original
     recommended = migration.recommended
     return {
+        "differences": list(original.differences),
         "original": {
             "call": original.text,
             "place": original.place,
@@ -147,9 +175,10 @@ def as_json(migration: Migration) -> dict[str, Any]:
             "updates": original.training.updates,
             "steps_per_epoch": original.training.steps_per_epoch,
             "verified": _as_json(migration.own),
+            "optimizer": original.optimizer,
             "beware": list(original.tells),
         },
-        "forms": [_way(way) for way in migration.ways],
+        "forms": [_way(way, original) for way in migration.ways],
         "not_possible": migration.unfit,
         "recommended": None if recommended is None else migration.ways.index(recommended),
         "why": migration.why,
@@ -157,12 +186,12 @@ def as_json(migration: Migration) -> dict[str, Any]:
     }
 
 
-def _way(way: Way) -> dict[str, Any]:
+def _way(way: Way, original: Original) -> dict[str, Any]:
     return {
         "title": way.form.title,
         "api": way.form.implementation.api,
         "kind": way.form.kind,
-        "code": way.form.code,
+        "code": _code(way, original),
         "per_epoch": way.form.call.per_epoch,
         "verified": _as_json(way.verified),
         "beware": list(way.caveats),

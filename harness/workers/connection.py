@@ -25,6 +25,7 @@ from execnet.gateway_bootstrap import bootstrap
 from execnet.xspec import XSpec
 
 from harness.adapters import supervisor
+from harness.module_path import leave_out_working_directory, variables
 
 SSH_OPTIONS = (
     # It asks nobody, and no setting of the user's for logging in by hand gets in the way.
@@ -137,6 +138,7 @@ class Connection:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._stderr,
+                    env=variables(),
                     start_new_session=True,  # a terminal's Ctrl-C is for the harness alone
                 )
             except OSError as error:
@@ -278,10 +280,12 @@ if sys.version_info < (3, 8):
 
 def _first_line(lease: float | None) -> bytes:
     """The supervisor, and the way on to the line that execnet sends next."""
+    path = f"import os\n{inspect.getsource(leave_out_working_directory)}"
     source = inspect.getsource(supervisor)
     then = f"supervise({lease!r})\nexec(eval(sys.stdin.readline()))\n"
     # What an old Python cannot compile, it only sees as a text.
-    return (repr(f"{_OLD}exec({source!r})\n{then}") + "\n").encode()
+    first = f"{_OLD}{path}leave_out_working_directory()\nexec({source!r})\n{then}"
+    return (repr(first) + "\n").encode()
 
 
 def _last(lines: list[str]) -> str:

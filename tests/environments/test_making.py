@@ -20,9 +20,9 @@ STAND_IN = """\
 # An interpreter with a venv and a pip of its own, which take no time and know torch 0.0.1 alone.
 here=$(dirname "$0")
 case "$*" in
-"-m venv "*)
-    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && exit ;;
-"-m pip install "*)
+"-I -m venv "*)
+    mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && exit ;;
+"-I -m pip install "*)
     for wanted; do :; done
     if ! grep -qx torch==0.0.1 "$wanted"; then
         echo "WARNING: not of interest" >&2

@@ -66,7 +66,9 @@ def test_a_file_of_which_a_part_cannot_be_read_is_translated_as_far_as_it_can_be
     assert "decay_rate=0.9" in result.output
     assert f"{path}:3: gamma: `args.gamma` is not known" in result.output
     one = conform(f"{path}:2", *LENGTH, "--no-verify")
-    assert one.exit_code == 0
+    assert one.exit_code == 1
+    assert one.output.startswith("The script's learning rates are not those of this call alone")
+    assert f"{path}:3: `ExponentialLR(optimizer, gamma=args.gamma)` acts on the same" in one.output
 
 
 @pytest.mark.frameworks

@@ -70,9 +70,10 @@ def test_the_optimizer_may_be_left_out_or_stand_first():
         assert bind(api, call(text))["step_size"].value == 3
 
 
-def test_verbose_of_older_versions_of_torch_is_read_over():
-    bound = bind("torch.optim.lr_scheduler.StepLR", call("StepLR(opt, 3, verbose=True)"))
-    assert "verbose" not in bound
+@pytest.mark.parametrize("given", ["verbose=True", "0.1, -1, True", "verbose=VERBOSE"])
+def test_verbose_of_older_versions_is_told_from_what_no_version_has(given):
+    bound = bind("torch.optim.lr_scheduler.StepLR", call(f"StepLR(opt, 3, {given})"))
+    assert "verbose" in bound
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_verbose_of_older_versions_of_torch_is_read_over():
     [
         ("StepLR(opt)", "step_size is missing"),
         ("StepLR(opt, 3, step_size=4)", "given twice"),
-        ("StepLR(opt, 3, 0.1, -1, 5)", "at most 4 arguments, 5 are given"),
+        ("StepLR(opt, 3, 0.1, -1, True, 5)", "at most 5 arguments, 6 are given"),
         ("StepLR(opt, stepsize=4)", "no parameter 'stepsize'"),
         ("StepLR(*given)", r"\* or \*\*"),
     ],
