@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.traces.trace import Trace
 from harness.verification import Side, Training
@@ -42,7 +44,10 @@ def late(happens: str) -> str:
 
 def trace_of(side: Side, training: Training, time_limit: float = 60.0) -> Trace:
     """Run one script alone, and return its trace."""
-    with Running(side, training, time_limit) as running:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Running(side, training, time_limit, Path(folder, "only")) as running,
+    ):
         while running.is_running:
             running.look()
             time.sleep(0.01)
