@@ -272,7 +272,8 @@ def both(
         ScriptUnusable: one of them cannot be run.
         NothingToRun: an interpreter is not there, or lacks its framework.
     """
-    with ExitStack() as stack:
+    stack = ExitStack()
+    try:
         with _uninterrupted():
             folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="conform-verify-", ignore_cleanup_errors=True)
@@ -292,6 +293,9 @@ def both(
             if not (one.is_running or other.is_running):
                 return
             time.sleep(POLL_SECONDS)
+    finally:
+        with _uninterrupted():
+            stack.close()
 
 
 @contextmanager

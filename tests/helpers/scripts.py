@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,26 @@ def build():
     optimizer = torch.optim.SGD(torch.nn.Linear(3, 2).parameters(), lr=0.1)
     return optimizer, Late(optimizer)
 """
+
+
+def torch_script(body: str) -> str:
+    """A PyTorch script with this body of its `build`."""
+    return (
+        "import torch\nfrom torch.optim import lr_scheduler\n\n"
+        "def parameters():\n    return torch.nn.Linear(3, 2).parameters()\n\n"
+        f"def build():\n{textwrap.indent(body, '    ')}\n"
+    )
+
+
+def mindspore_script(body: str) -> str:
+    """A MindSpore script with this body of its `build`."""
+    return (
+        "import mindspore as ms\nimport numpy as np\nfrom mindspore import Tensor, nn, ops\n"
+        "from mindspore.experimental import optim\n"
+        "from mindspore.experimental.optim import lr_scheduler\n\n"
+        "def parameters():\n    return nn.Dense(3, 2).trainable_params()\n\n"
+        f"def build():\n{textwrap.indent(body, '    ')}\n"
+    )
 
 
 def late(happens: str) -> str:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.command import REAL
-from helpers.scripts import TORCH, late, trace_of, wait_for
+from helpers.scripts import TORCH, late, torch_script, trace_of, wait_for
 
 from harness.catalogue import Precision
 from harness.errors import NothingToRun, ScriptUnusable
@@ -19,36 +19,6 @@ from harness.traces.comparing import PairVerdict
 from harness.verification import Training, running, side, verify
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("quick_python")]
-
-
-@pytest.fixture
-def script(tmp_path):
-    def written(text: str, name: str = "train.py"):
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    return written
-
-
-@pytest.fixture
-def seen(script):
-    """The trace of one PyTorch script."""
-
-    def run(text: str, steps=60, steps_per_epoch=20, resume_at=(), **settings):
-        one = side("torch", script(text), **settings)
-        return trace_of(one, Training(steps, steps_per_epoch, tuple(resume_at)))
-
-    return run
-
-
-def torch_script(body: str) -> str:
-    lines = "".join(f"    {line}\n" for line in body.splitlines())
-    return (
-        "import torch\nfrom torch.optim import lr_scheduler\n\n"
-        "def parameters():\n    return torch.nn.Linear(3, 2).parameters()\n\n"
-        f"def build():\n{lines}"
-    )
 
 
 OPTIMIZERS = {

@@ -38,8 +38,10 @@ TRIED = 5
 UNDER_WAY = 200
 """Updates whose values are fetched together; each fetch waits for the device."""
 
+REPLACED: set[int] = set()
+"""The ids of Parameters whose data was replaced, beside what is compiled."""
 SCHEDULERS: list[Any] = []
-"""Those that the script has made, as weak references."""
+"""Those that the script has made."""
 
 
 def _floats(tensor: Any) -> list[float]:
@@ -124,6 +126,13 @@ def prepare() -> None:
         remember(lr_scheduler.LRScheduler, SCHEDULERS)
         if hasattr(lr_scheduler, "ReduceLROnPlateau"):
             remember(lr_scheduler.ReduceLROnPlateau, SCHEDULERS)
+    replace = Parameter.set_data
+
+    def replaced(self: Any, *arguments: Any, **named: Any) -> Any:
+        REPLACED.add(id(self))
+        return replace(self, *arguments, **named)
+
+    Parameter.set_data = replaced
 
 
 def _changed(unit: bool, arguments: Any, named: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -167,6 +176,18 @@ def _weight(number: int) -> Any:
     return Parameter(Tensor(np.zeros(1, dtype=np.float32)), name="weight_%d" % number)
 
 
+class Step(nn.Cell):
+    """An update as a Cell, which MindSpore compiles in its graph mode."""
+
+    def __init__(self, optimizer: Any, unit: Any, step_once: Callable[[Any], Any]) -> None:
+        super().__init__(auto_prefix=False)
+        self.optimizer, self.unit, self.step_once = optimizer, unit, step_once
+
+    def construct(self, gradients: Any) -> Any:
+        """One update."""
+        return self.step_once(gradients)
+
+
 class Training:
     """What `build` returned, stepped update by update.
 
@@ -185,7 +206,9 @@ class Training:
         self.listed_from = 0
         self.weights = list(self.optimizer.parameters)
         self.gradients = tuple(Tensor(np.ones(1, dtype=np.float32)) for _ in self.weights)
-        self.graph = self._mode() == "graph"
+        self.mode = self._mode()
+        if self.mode == request["mode"] == "graph":
+            ms.set_context(mode=ms.GRAPH_MODE)
         self.done = 0
         self.unit: Any = None
         if request["applied"]:
@@ -198,17 +221,24 @@ class Training:
         self.rates: list[float] = []
         self.held = [coarsest((made.held, h)) for h in CONSTRUCTIONS.held(self.optimizer)]
         self.step_once = self._step_function()
+        REPLACED.clear()
 
     def _say_not_applied(self, error: Exception) -> None:
         self.recording.note("applied rates were not observed: %s" % in_short(error))
 
     def _mode(self) -> str:
-        """As asked, and a graph where nothing was; but a graph keeps a rate that is a number."""
+        """As asked; else as the script's MindSpore is set, and compiled in any case.
+
+        In graph mode the update is a Cell, as the cells of a training are; else it is a function
+        that `jit` compiles. A Cell sees what `set_data` changes between two updates, and such a
+        function does not. Compiled code keeps a rate that is a number, and so is left alone then.
+        """
         if self.experimental and any(
             not isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups
         ):
             return "pynative"
-        return self.request["mode"] or "graph"
+        in_graph_mode = ms.get_context("mode") == ms.GRAPH_MODE
+        return self.request["mode"] or ("graph" if in_graph_mode else "jit")
 
     @property
     def has_parts_of_its_own(self) -> bool:
@@ -229,7 +259,7 @@ class Training:
             "framework": "mindspore",
             "version": ms.__version__,
             "device": str(ms.get_context("device_target")).lower(),
-            "mode": "graph" if self.graph else "pynative",
+            "mode": self.mode,
             "optimizer": name_of(self.optimizer),
             "schedulers": schedule,
             "when": self.made.when,
@@ -246,7 +276,7 @@ class Training:
         self.fresh = False
         self.under_way.append((self.done, self.rates, values))
         self.done += 1
-        if not self.graph or len(self.under_way) >= UNDER_WAY:
+        if self.mode == "pynative" or len(self.under_way) >= UNDER_WAY:
             self.settle()
 
     def _values(self) -> Any:
@@ -304,7 +334,12 @@ class Training:
                     ops.assign(parameter, initial + 0)
             return ops.concat(values) if values else gradients[0]
 
-        return ms.jit(step_once) if self.graph else step_once
+        if self.mode == "pynative":
+            return step_once
+        if self.mode == "graph":
+            return Step(optimizer, unit, step_once)
+        compiled: Callable[[Any], Any] = ms.jit(step_once)
+        return compiled
 
     def settle(self) -> None:
         """Fetch what is under way, and hand it on."""
@@ -352,6 +387,18 @@ class Training:
             self.settle()  # what comes now is the script's own, and may take long or fail
         if self.made.advance(done, steps_per_epoch):
             self.rates = []
+            self._say_replaced()
+
+    def _say_replaced(self) -> None:
+        rates = getattr(self.optimizer, "learning_rate", None)
+        for rate in rates if isinstance(rates, (list, tuple)) else [rates]:
+            if id(rate) in REPLACED:
+                self.recording.note(
+                    "the rate was changed by set_data, which a Cell sees that runs in GRAPH_MODE, "
+                    "and which nothing else sees that MindSpore has compiled; it was observed in "
+                    "%s (--mindspore-mode graph, jit)"
+                    % ("such a Cell" if self.mode == "graph" else "a function that jit compiled")
+                )
 
     def resumed(self, script: Any, step: int) -> Training:
         """Another training that goes on from this one's state, as through a checkpoint file."""
@@ -408,8 +455,7 @@ def begin(script: Any, request: dict[str, Any], recording: Any) -> Training:
         experimental = [training.optimizer] if training.experimental else []
         stateless = without_state(training.made.schedulers)
         training.made.check_resumable(script, [*experimental, *stateless])
-    settled = request["mode"] is not None or not training.graph or not training.has_parts_of_its_own
-    if settled or ms.get_context("mode") == ms.GRAPH_MODE:
+    if request["mode"] is not None or training.mode != "jit" or not training.has_parts_of_its_own:
         return training
     outside = built("pynative")
     if outside.optimizer is not training.optimizer:

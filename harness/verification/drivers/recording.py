@@ -86,11 +86,12 @@ def failure(error: BaseException) -> Dict[str, Any]:
         inside = frame.filename.startswith(not_theirs)
         if not inside:
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-            theirs.append([frame.filename, frame.lineno, frame.name, line])
+            theirs.append([printable(frame.filename), frame.lineno, frame.name, printable(line)])
         raised_in = "%s:%s" % (frame.filename, frame.lineno) if inside else ""
     if isinstance(error, SyntaxError) and isinstance(error.filename, str):
         text = error.text if isinstance(error.text, str) else ""
-        theirs.append([error.filename, printable(error.lineno), "", printable(text.strip())])
+        number = error.lineno if isinstance(error.lineno, int) else 0
+        theirs.append([printable(error.filename), number, "", printable(text.strip())])
     name = getattr(error, "name", None) if isinstance(error, ImportError) else None
     return {
         "text": in_short(error),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import types
-import weakref
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
@@ -279,12 +278,9 @@ class Made:
         """Refuse a scheduler that was `made` for the optimizer, and that nothing will step."""
         hooks = [v for k, v in vars(self.optimizer).items() if "hooks" in k]
         reached = reached_from([*self.schedulers, hooks])
-        for scheduler in (reference() for reference in made):
-            if (
-                scheduler is not None
-                and id(scheduler) not in reached
-                and getattr(scheduler, "optimizer", None) is self.optimizer
-            ):
+        for scheduler in made:
+            drives = getattr(scheduler, "optimizer", None)
+            if drives is self.optimizer and id(scheduler) not in reached:
                 raise Unusable(
                     "the script made a %s for its optimizer, and build did not return it, so that "
                     "it would never be stepped" % name_of(scheduler),
@@ -294,7 +290,7 @@ class Made:
     def check_used(self, made: List[Any]) -> None:
         """Refuse an optimizer that `load` made, and that neither it nor `build` returned."""
         for optimizer in made:
-            if optimizer is not None and optimizer is not self.optimizer and self.is_own:
+            if optimizer is not self.optimizer and self.is_own:
                 raise Unusable(
                     "'load' made %s that it did not return" % kind_of(optimizer),
                     "let it return what the training goes on with, as build does",
@@ -532,17 +528,17 @@ def shown(value: Any) -> str:
     """As it is written, in short; a value whose text cannot be had by its type."""
     try:
         text = repr(value)
-    except Exception:
+    except BaseException:  # an object's own text may raise anything
         text = "<%s>" % name_of(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def remember(base: Any, made: List[Any]) -> None:
-    """Keep a reference to every object that derives from `base` from now on."""
+    """Keep every object that derives from `base` from now on."""
 
     def remembering(cls: Any, *_: Any, **__: Any) -> Any:
         new = super(base, cls).__new__(cls)
-        made.append(weakref.ref(new))
+        made.append(new)
         return new
 
     base.__new__ = staticmethod(remembering)

@@ -38,7 +38,7 @@ KINDS = Kinds(
 )
 SCHEDULERS: list[Any] = []
 OPTIMIZERS: list[Any] = []
-"""Those that the script has made, as weak references."""
+"""Those that the script has made."""
 
 
 def prepare() -> None:
@@ -216,7 +216,7 @@ class Training:
         elif new.load is not None:
             del SCHEDULERS[:], OPTIMIZERS[:]
             parts = reread(KINDS, returned, new.load(old.save()), new.options)
-            loaded = [optimizer() for optimizer in OPTIMIZERS]
+            loaded = list(OPTIMIZERS)
             new = _made(parts, self.request)
             new.check_used(loaded)
         else:
