@@ -99,7 +99,7 @@ def _compared(
     seen: _Seen, updates: int, tolerance: Tolerance | None, explain: bool = True
 ) -> Comparison:
     comparison = compare(*seen.traces, tolerance=tolerance, explain=explain)
-    return judged(comparison, seen.traces, seen.observed, updates)
+    return judged(comparison, seen.traces, seen.observed, updates, derived=tolerance is None)
 
 
 def _stop_in_vain(one: Running, other: Running) -> bool:

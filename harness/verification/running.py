@@ -251,6 +251,7 @@ class Running:
             precision=precision,
             problems=tuple(problems),
             resumed=tuple(step for step in self.training.resume_at if step < length),
+            rounded_once=started.get("rounded_once", False),
         )
 
     def stepped(self) -> str:

@@ -264,6 +264,7 @@ class Training:
             "schedulers": schedule,
             "when": self.made.when,
             "groups": len(self.weights),
+            "rounded_once": not self.experimental,
         }
 
     def update(self) -> None:

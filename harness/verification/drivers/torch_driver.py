@@ -125,6 +125,7 @@ class Training:
             "schedulers": [name_of(s).replace("Listed", "list") for s in self.made.schedulers],
             "when": self.made.when,
             "groups": len(self.groups),
+            "rounded_once": not self.made.is_own,
         }
 
     def update(self) -> None:
