@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,12 +14,23 @@ from harness.cli.common import JSON, report_folder, tolerance, tolerances
 STEPPING = click.Choice(["epoch", "step"])
 EPILOG = """\b
 A script has a function `build` that returns what it trains with:
-  PyTorch    optimizer | (optimizer, scheduler...) | a mapping or dataclass
-  MindSpore  the same; or a list of rates, or a LearningRateSchedule
-In a mapping: optimizer, scheduler (or schedulers, learning_rate); and if need be
+  an optimizer | (optimizer, scheduler...) | a mapping, dataclass or named tuple
+  ([optimizer], [scheduler...]) | a list of rates: list, array or Tensor
+  for MindSpore also a LearningRateSchedule
+Lightning's configure_optimizers may stand in its place.
+
+\b
+In a mapping: optimizer, scheduler (or schedulers, lr_scheduler), or learning_rate
+in place of an optimizer, network; and if need be
   per      "epoch" or "step": when schedulers are stepped (a list: each)
   metrics  for ReduceLROnPlateau: a list, or a function of the steps made
-  save, load  the script's own way to resume: load(save()) of a new build
+  save, load  the script's own way to resume: load(save()) of a new build;
+              what load returns is read as what build returns
+A scheduler may be a mapping of scheduler, interval ("step" or "epoch"),
+frequency, reduce_on_plateau, opt_idx, monitor, name and strict.
+Anything else that build returns is an error.
+
+\b
 A `build` with a parameter start_step is told where a resumed training goes on.
 
 \b
@@ -30,11 +43,30 @@ Examples:
 
 \b
 Exit codes:
-  0    they agree at every update
-  1    they differ
+  0    they agree at every update that was asked for
+  1    they differ, or one or both ended before that
   2    wrong usage, or a script that cannot be used
   3    an interpreter is missing, or lacks its framework
   130  interrupted"""
+MOST_UPDATES = 10**9
+"""Beyond the longest training."""
+UPDATES = click.IntRange(1, MOST_UPDATES)
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds, and more than none."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, checked."""
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a finite number of seconds", param, ctx)
+        return seconds
 
 
 @click.command(epilog=EPILOG)
@@ -42,11 +74,9 @@ Exit codes:
     "--torch", "torch_", multiple=True, metavar="FILE[:FUNCTION]", help="A PyTorch script."
 )
 @click.option("--mindspore", multiple=True, metavar="FILE[:FUNCTION]", help="A MindSpore script.")
-@click.option("--steps", type=click.IntRange(1), help="Updates of the optimizer to be compared.")
-@click.option("--epochs", type=click.IntRange(1), help="The same in epochs.")
-@click.option(
-    "--steps-per-epoch", type=click.IntRange(1), help="Updates in an epoch.  [default: 1]"
-)
+@click.option("--steps", type=UPDATES, help="Updates of the optimizer to be compared.")
+@click.option("--epochs", type=UPDATES, help="The same in epochs.")
+@click.option("--steps-per-epoch", type=UPDATES, help="Updates in an epoch.  [default: 1]")
 @click.option(
     "--torch-stepping",
     type=STEPPING,
@@ -59,8 +89,10 @@ Exit codes:
 )
 @click.option(
     "--mindspore-mode",
-    type=click.Choice(["graph", "pynative"]),
-    help="How MindSpore runs.  [default: graph, unless the rates are others there]",
+    type=click.Choice(["graph", "jit", "pynative"]),
+    help="How MindSpore runs: as a Cell in GRAPH_MODE, as a function compiled by jit, or "
+    "uncompiled.  [default: graph if the script sets that mode, else jit, unless the rates are "
+    "others there]",
 )
 @click.option(
     "--resume-at",
@@ -74,7 +106,7 @@ Exit codes:
 @click.option("--mindspore-python", metavar="PYTHON", help="The same for MindSpore.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=120.0,
     show_default=True,
     help="Seconds without a new update until a script is killed.",
@@ -113,9 +145,9 @@ def verify(
 ) -> None:
     """Run two training scripts side by side, and compare their learning rates at every update.
 
-    The first is the one that is held to be right. Each runs in a process of its own, without its
-    data and its model: its optimizer moves one weight for each parameter group, by which the rates
-    are seen that are really applied.
+    The first is taken as right. Each runs in its own process, without its data and its model. Its
+    optimizer moves one weight for each parameter group, which shows the rates that are really
+    applied. The output says which rates, groups and updates were compared.
     """
     from harness import verification
     from harness.report import ensure_writable
@@ -181,4 +213,9 @@ def _length(steps: int | None, epochs: int | None, every: int) -> int:
         raise click.UsageError("how long? Give --steps, or --epochs and --steps-per-epoch")
     if steps is not None and epochs is not None:
         raise click.UsageError("--steps and --epochs say the same: give one of them")
-    return steps if steps is not None else (epochs or 0) * every
+    length = steps if steps is not None else (epochs or 0) * every
+    if length > MOST_UPDATES:
+        raise click.UsageError(
+            f"{epochs:,} epochs of {every:,} updates are more than {MOST_UPDATES:,} updates"
+        )
+    return length

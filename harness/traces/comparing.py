@@ -12,15 +12,17 @@ from harness import closeness
 from harness.budget import unit_roundoff
 from harness.case import Tolerance
 from harness.catalogue import Precision
+from harness.catalogue.model import smallest_normal
 from harness.comparison import Extreme
 from harness.reference.arithmetic import Float64, Int64
 from harness.traces.alignment import Alignment, Index
-from harness.traces.allowance import Allowance, allowance, tolerated
+from harness.traces.allowance import allowance, tolerated
 from harness.traces.course import Course, Pair
 from harness.traces.diagnosis import PairDiagnosis, as_precision, cut_short, diagnose
 from harness.traces.trace import Trace
 
 AS_GIVEN = Alignment()
+HALF = (Precision.FLOAT16, Precision.BFLOAT16)
 
 
 class PairVerdict(StrEnum):
@@ -220,10 +222,10 @@ def _compared(
     precisions = one.precision[name], other.precision[name]
     precision = max(precisions, key=unit_roundoff)
     allowed = (
-        _allowed(steps, alignment, a, b, precisions)
+        _allowed(steps, alignment, a, b, precisions, (one.rounded_once, other.rounded_once))
         if tolerance is None
-        else tolerated(tolerance, a, precision)
-    ).recursive
+        else tolerated(tolerance, a, precision).recursive
+    )
     both = ~(np.isnan(a) | np.isnan(b))
     error = np.where(both, closeness.error(b, a), 0.0)
     wrong = both & ~((error <= allowed) & np.isfinite(error))
@@ -258,8 +260,16 @@ def _allowed(
     one: Float64,
     other: Float64,
     precisions: tuple[Precision, Precision],
-) -> Allowance:
-    return allowance(steps + max(alignment.offset, 0), one, other, precisions)
+    rounded_once: tuple[bool, bool],
+) -> Float64:
+    coarse = [once and p in HALF for p, once in zip(precisions, rounded_once, strict=True)]
+    first, second = (Precision.FLOAT32 if c else p for c, p in zip(coarse, precisions, strict=True))
+    counted = steps + max(alignment.offset, 0)
+    allowed = allowance(counted, one, other, (first, second)).recursive
+    size = np.fmin(np.abs(one), np.abs(other))
+    for precision in (p for c, p in zip(coarse, precisions, strict=True) if c):
+        allowed = allowed + unit_roundoff(precision) * np.fmax(size, smallest_normal(precision))
+    return allowed
 
 
 def _extreme(values: Float64, both: NDArray[np.bool_], steps: Int64) -> Extreme | None:

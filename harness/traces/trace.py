@@ -35,6 +35,8 @@ class Trace:
         resumed: updates before which the run went on in a new process.
         is_function: whether it is no record but a schedule, which lacks nothing where the trace
             that it is compared with has no rate.
+        rounded_once: whether each rate was computed in float32 or better, and rounded once to its
+            precision, as the rates of a list are.
     """
 
     header: Header
@@ -44,3 +46,4 @@ class Trace:
     problems: tuple[str, ...] = ()
     resumed: tuple[int, ...] = ()
     is_function: bool = False
+    rounded_once: bool = False

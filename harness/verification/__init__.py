@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from harness.case import Tolerance
 from harness.traces.comparing import Comparison, PairVerdict, compare
 from harness.traces.trace import Trace
+from harness.verification.judging import Counts, judged
 from harness.verification.running import TIME_LIMIT, Running, Training, both
 from harness.verification.side import FUNCTION, Side, side
 
@@ -54,26 +56,50 @@ def verify(
         ScriptUnusable: one of them cannot be run.
         NothingToRun: an interpreter is not there, or lacks its framework.
     """
-    next_look = FIRST_LOOK
-    for one, other in both(sides, training, time_limit):
-        on_progress(one.updates, other.updates)
-        stopped = _stop_in_vain(one, other)
-        updates = min(one.updates, other.updates)
-        if updates >= next_look and (one.is_running or other.is_running):
-            traces = (one.trace(updates), other.trace(updates))
-            comparison = compare(*traces, tolerance=tolerance, explain=False)
-            on_look(updates, comparison)
-            next_look = 2 * updates
-            if fail_fast and comparison.verdict is PairVerdict.DIFFER:
-                comparison = compare(*traces, tolerance=tolerance)
-                return _verification(one, other, traces, comparison, stopped_early=True)
-        elif not (one.is_running or other.is_running):
-            traces = (one.trace(), other.trace())
-            comparison = compare(*traces, tolerance=tolerance)
-            if stopped and comparison.verdict is PairVerdict.INCOMPLETE:
-                comparison = replace(comparison, diagnosis=None)  # where it ended, says nothing
-            return _verification(one, other, traces, comparison)
-    raise AssertionError("the last turn is the one with nothing running")  # pragma: no cover
+    next_look, stopped = FIRST_LOOK, False
+    with closing(both(sides, training, time_limit)) as turns:
+        for one, other in turns:
+            on_progress(one.updates, other.updates)
+            stopped = _stop_in_vain(one, other) or stopped
+            updates = min(one.updates, other.updates)
+            if not (one.is_running or other.is_running):
+                seen = _seen(one, other)
+                break
+            if updates >= next_look:
+                seen = _seen(one, other, updates)
+                comparison = _compared(seen, updates, tolerance, explain=False)
+                on_look(updates, comparison)
+                next_look = 2 * updates
+                if fail_fast and comparison.verdict is PairVerdict.DIFFER:
+                    break
+    early = one.is_running or other.is_running
+    # The processes have ended and their folder is gone before this, which may take long, begins.
+    comparison = _compared(seen, training.steps, tolerance)
+    if stopped and comparison.verdict is PairVerdict.INCOMPLETE:
+        comparison = replace(comparison, diagnosis=None)  # where it ended, says nothing
+    stepped = (one.stepped(), other.stepped())
+    return Verification(sides, seen.traces, comparison, stepped, stopped_early=early)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What has been seen of both."""
+
+    traces: tuple[Trace, Trace]
+    observed: tuple[Counts, Counts]
+
+
+def _seen(one: Running, other: Running, updates: int | None = None) -> _Seen:
+    return _Seen(
+        (one.trace(updates), other.trace(updates)), (one.observed(updates), other.observed(updates))
+    )
+
+
+def _compared(
+    seen: _Seen, updates: int, tolerance: Tolerance | None, explain: bool = True
+) -> Comparison:
+    comparison = compare(*seen.traces, tolerance=tolerance, explain=explain)
+    return judged(comparison, seen.traces, seen.observed, updates, derived=tolerance is None)
 
 
 def _stop_in_vain(one: Running, other: Running) -> bool:
@@ -88,15 +114,3 @@ def _stop_in_vain(one: Running, other: Running) -> bool:
             running.stop("it was stopped, as the other had ended long before")
             return True
     return False
-
-
-def _verification(
-    one: Running,
-    other: Running,
-    traces: tuple[Trace, Trace],
-    comparison: Comparison,
-    stopped_early: bool = False,
-) -> Verification:
-    return Verification(
-        (one.side, other.side), traces, comparison, (one.stepped(), other.stepped()), stopped_early
-    )

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from harness.catalogue import Precision
-from harness.comparison import APPLIED, REPORTED
+from harness.comparison import REPORTED
 from harness.errors import NothingToRun, ScriptUnusable, did_you_mean
 from harness.reference.arithmetic import Float64
 from harness.traces.trace import Header, Trace
@@ -52,19 +53,19 @@ class Running:
     side: Side
     training: Training
     time_limit: float
+    folder: Path
+    """Where it writes; the process makes an end of the folder above it if this one is killed."""
     started: dict[str, Any] | None = None
     ended: str | None = None
     """How it ended, if not as due: a sentence."""
     done: bool = False
     notes: list[str] = field(default_factory=list)
+    precision: dict[str, str] = field(default_factory=dict)
     _read: int = 0
     _grown: tuple[int, float] = (-1, 0.0)
 
     def __enter__(self) -> Self:
-        self._temporary = tempfile.TemporaryDirectory(
-            prefix="conform-verify-", ignore_cleanup_errors=True
-        )
-        self.folder = Path(self._temporary.name)
+        self.folder.mkdir()
         request = {
             "framework": self.side.framework,
             "place": str(Path(self.side.place).absolute())
@@ -91,7 +92,6 @@ class Running:
                     start_new_session=True,  # so that what it starts ends with it
                 )
             except OSError as error:
-                self._temporary.cleanup()
                 raise NothingToRun(f"{self.side.python} cannot be started: {error}") from error
         self._grown = (-1, time.monotonic())
         return self
@@ -103,7 +103,6 @@ class Running:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
-        self._temporary.cleanup()
 
     def kill(self) -> None:
         """End the process and those that it started."""
@@ -119,12 +118,19 @@ class Running:
     @property
     def updates(self) -> int:
         """How many updates have been seen in every sequence."""
-        return min((size // 8 for size in self._sizes().values()), default=0)
+        return min(self.observed().values(), default=0)
 
     @property
     def is_running(self) -> bool:
         """Whether more is to come."""
         return not self.done and self.ended is None
+
+    def observed(self, first: int | None = None) -> dict[str, int]:
+        """How many rates of each sequence have been seen, or how many of the `first`."""
+        counts = {name: size // 8 for name, size in self._sizes().items()}
+        return {
+            name: count if first is None else min(count, first) for name, count in counts.items()
+        }
 
     def _sizes(self) -> dict[str, int]:
         return {path.stem: path.stat().st_size for path in self.folder.glob("*.f8")}
@@ -186,6 +192,8 @@ class Running:
                 self.started = event
             case "note":
                 self.notes.append(event["text"])
+            case "precision":
+                self.precision[event["name"]] = event["precision"]
             case "done":
                 self.done = True
             case "unusable" if "known" in event:
@@ -222,7 +230,7 @@ class Running:
             for name in sorted(self._sizes(), key=_order)
         }
         length = max((len(rates) for rates in sequences.values()), default=0)
-        precision = {name: _precision(started, name) for name in sequences}
+        precision = {name: Precision(self.precision[name]) for name in sequences}
         problems = list(self.notes)
         if self.ended:
             problems.append(
@@ -243,24 +251,19 @@ class Running:
             precision=precision,
             problems=tuple(problems),
             resumed=tuple(step for step in self.training.resume_at if step < length),
+            rounded_once=started.get("rounded_once", False),
         )
 
     def stepped(self) -> str:
         """How its schedule is driven, in words."""
-        per = (self.started or {}).get("per") or []
-        every = self.training.steps_per_epoch
-        words = {
-            "epoch": f"stepped once an epoch of {every} updates"
-            if every > 1
-            else "stepped after each update (an epoch has one)",
-            "step": "stepped after each update",
-        }
-        return ", ".join(dict.fromkeys(words[word] for word in per)) or "looked up at each update"
+        when = (self.started or {}).get("when") or []
+        words = [_when(unit, often, self.training.steps_per_epoch) for unit, often in when]
+        return ", ".join(dict.fromkeys(words)) or "looked up at each update"
 
 
 def both(
     sides: tuple[Side, Side], training: Training, time_limit: float = TIME_LIMIT
-) -> Iterator[tuple[Running, Running]]:
+) -> Generator[tuple[Running, Running], None, None]:
     """Run both, and yield them again and again while there is something new, and once at the end.
 
     Leaving the iteration ends the processes. What was seen has to be taken before the last turn is
@@ -270,8 +273,16 @@ def both(
         ScriptUnusable: one of them cannot be run.
         NothingToRun: an interpreter is not there, or lacks its framework.
     """
-    with ExitStack() as stack:
-        one, other = (stack.enter_context(Running(side, training, time_limit)) for side in sides)
+    stack = ExitStack()
+    try:
+        with _uninterrupted():
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="conform-verify-", ignore_cleanup_errors=True)
+            )
+            one, other = (
+                stack.enter_context(Running(side, training, time_limit, Path(folder, name)))
+                for side, name in zip(sides, ("first", "second"), strict=True)
+            )
         seen = (-1, -1)
         while True:
             one.look()
@@ -283,6 +294,27 @@ def both(
             if not (one.is_running or other.is_running):
                 return
             time.sleep(POLL_SECONDS)
+    finally:
+        with _uninterrupted():
+            stack.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off what a signal asks until the end, so that all that was begun is known by then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    kept = {number: signal.signal(number, lambda n, _: came.append(n)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        for one in dict.fromkeys(came):
+            signal.raise_signal(one)
 
 
 def _told(event: dict[str, Any]) -> str:
@@ -307,10 +339,13 @@ def _order(name: str) -> tuple[int, str]:
     return int(number or 0), "" if kind == REPORTED else kind
 
 
-def _precision(started: dict[str, Any], name: str) -> Precision:
-    kind = APPLIED if name.startswith(APPLIED) else REPORTED
-    known = {str(precision): precision for precision in Precision}
-    return known.get(str(started.get(kind)), Precision.FLOAT64)
+def _when(unit: str, often: int, updates: int) -> str:
+    if unit == "step":
+        return "stepped after each update" if often == 1 else f"stepped every {often} updates"
+    if updates == 1:
+        each = "after each update" if often == 1 else f"every {often} updates"
+        return f"stepped {each} (an epoch has one)"
+    return f"stepped once {'an epoch' if often == 1 else f'in {often} epochs'} of {updates} updates"
 
 
 def _padded(rates: Float64, length: int) -> Float64:

@@ -18,7 +18,7 @@ class Side:
     """A function that returns what a script trains with, and the interpreter that runs it.
 
     `place` is a Python file, or the name of a module; `stepping` ("epoch", "step") and `mode`
-    ("graph", "pynative") are None where the script decides.
+    ("graph", "jit", "pynative") are None where the script decides.
     """
 
     framework: str

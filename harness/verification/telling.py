@@ -10,7 +10,7 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harness.console import PipeConsole
-from harness.traces.comparing import AS_GIVEN, Comparison
+from harness.traces.comparing import AS_GIVEN, Comparison, PairVerdict
 from harness.traces.document import ComparisonDocument, document
 from harness.traces.telling import comparison_lines, origin, trace_lines
 from harness.verification import Verification
@@ -61,9 +61,9 @@ class Watching:
     def look(self, updates: int, comparison: Comparison) -> None:
         """What the first updates say."""
         firsts = [s.first for s in comparison.sequences if s.first is not None]
-        if not firsts:
+        if comparison.verdict is PairVerdict.AGREE:
             self._err.print(f"the first {updates:,} updates agree")
-        elif not self._differ:
+        elif firsts and not self._differ:
             self._differ = True
             self._err.print(f"they differ from update {min(firsts):,} on")
 

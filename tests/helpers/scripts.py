@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.traces.trace import Trace
 from harness.verification import Side, Training
@@ -35,6 +38,26 @@ def build():
 """
 
 
+def torch_script(body: str) -> str:
+    """A PyTorch script with this body of its `build`."""
+    return (
+        "import torch\nfrom torch.optim import lr_scheduler\n\n"
+        "def parameters():\n    return torch.nn.Linear(3, 2).parameters()\n\n"
+        f"def build():\n{textwrap.indent(body, '    ')}\n"
+    )
+
+
+def mindspore_script(body: str) -> str:
+    """A MindSpore script with this body of its `build`."""
+    return (
+        "import mindspore as ms\nimport numpy as np\nfrom mindspore import Tensor, nn, ops\n"
+        "from mindspore.experimental import optim\n"
+        "from mindspore.experimental.optim import lr_scheduler\n\n"
+        "def parameters():\n    return nn.Dense(3, 2).trainable_params()\n\n"
+        f"def build():\n{textwrap.indent(body, '    ')}\n"
+    )
+
+
 def late(happens: str) -> str:
     """A script in which something happens as its scheduler is stepped for the 50th time."""
     return LATE.format(happens=happens)
@@ -42,7 +65,10 @@ def late(happens: str) -> str:
 
 def trace_of(side: Side, training: Training, time_limit: float = 60.0) -> Trace:
     """Run one script alone, and return its trace."""
-    with Running(side, training, time_limit) as running:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Running(side, training, time_limit, Path(folder, "only")) as running,
+    ):
         while running.is_running:
             running.look()
             time.sleep(0.01)

@@ -2,24 +2,83 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from typing import Any
 
-import driver
 import numpy as np
 import torch
+from torch.optim import lr_scheduler
+
+from .recording import in_short
+from .returned import (
+    Kinds,
+    Made,
+    Parts,
+    Unusable,
+    check_resumed,
+    coarsest,
+    name_of,
+    one_optimizer,
+    precision_of,
+    rates_of,
+    remember,
+    reread,
+    without_state,
+)
 
 SETTINGS = ("momentum", "betas")
 """What else a scheduler may change in a group, and so how far an optimizer moves a weight."""
+KINDS = Kinds(
+    optimizers=(torch.optim.Optimizer,),
+    networks=(torch.nn.Module,),
+    schedules=(),
+    tensor=torch.Tensor,
+    floats=lambda tensor: tensor.detach().cpu().double().reshape(-1).tolist(),
+)
+SCHEDULERS: list[Any] = []
+OPTIMIZERS: list[Any] = []
+"""Those that the script has made."""
 
 
 def prepare() -> None:
-    """Nothing has to be done before the script is loaded."""
+    """Watch what the script is about to make."""
+    remember(torch.optim.Optimizer, OPTIMIZERS)
+    base = getattr(lr_scheduler, "LRScheduler", None) or lr_scheduler._LRScheduler
+    remember(base, SCHEDULERS)
+    if not issubclass(lr_scheduler.ReduceLROnPlateau, base):  # before 2.2
+        remember(lr_scheduler.ReduceLROnPlateau, SCHEDULERS)
 
 
 def begin(script: Any, request: dict[str, Any], recording: Any) -> Training:
     """The training."""
-    return Training(script.build(), request, recording)
+    returned = script.build()
+    made = _made(Parts(KINDS).taken(returned), request)
+    if request["resume_at"]:
+        made.check_resumable(script, without_state([made.optimizer, *made.schedulers]))
+    return Training(made, request, recording)
+
+
+class Listed:
+    """Gives an optimizer the rates of a list, one after the other."""
+
+    def __init__(self, optimizer: Any, rates: list[Any]) -> None:
+        self.optimizer, self.rates, self.done = optimizer, rates, 0
+
+    def step(self) -> None:
+        """Take the next; None where there is none."""
+        self.done += 1
+        rate = self.rates[self.done] if self.done < len(self.rates) else None
+        self.optimizer.param_groups[0]["lr"] = rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is."""
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.done = state["done"] - 1
+        self.step()
 
 
 class Training:
@@ -30,11 +89,11 @@ class Training:
     found by an update at the rate 1.
     """
 
-    def __init__(self, returned: Any, request: dict[str, Any], recording: Any) -> None:
-        self.request, self.recording = request, recording
-        self.made = _made(returned, request)
-        self.optimizer = self.made.optimizer
-        self.moved_parameter = next(p for group in self.groups for p in group["params"])
+    def __init__(self, made: Made, request: dict[str, Any], recording: Any) -> None:
+        self.made, self.request, self.recording = made, request, recording
+        self.optimizer = made.optimizer
+        self.parameters = [group["params"] for group in self.groups]
+        self.moved_parameter = next((p for ps in self.parameters for p in ps), torch.zeros(1))
         self.weights = [self._put_weight(group) for group in self.groups]
         self.settings: list[Any] = []
         self.units: list[float] = []
@@ -49,7 +108,7 @@ class Training:
         return groups
 
     def _put_weight(self, group: dict[str, Any]) -> Any:
-        like = group["params"][0]
+        like = next(iter(group["params"]), self.moved_parameter)
         dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype, device=like.device))
         weight.grad = torch.ones_like(weight)
@@ -58,32 +117,44 @@ class Training:
 
     def description(self) -> dict[str, Any]:
         """What it is, for the head of a trace."""
-        rate = self.groups[0]["lr"]
         return {
             "framework": "torch",
             "version": str(torch.__version__),
             "device": str(self.moved_parameter.device),
-            "optimizer": type(self.optimizer).__name__,
-            "schedulers": [type(s).__name__ for s in self.made.schedulers],
-            "per": self.made.per,
+            "optimizer": name_of(self.optimizer),
+            "schedulers": [name_of(s).replace("Listed", "list") for s in self.made.schedulers],
+            "when": self.made.when,
             "groups": len(self.groups),
-            "reported": str(rate.dtype)[6:] if isinstance(rate, torch.Tensor) else "float64",
-            "applied": str(self.weights[0].dtype)[6:],
+            "rounded_once": not self.made.is_own,
         }
 
     def update(self) -> None:
         """One update: the rates that the groups say, and by how much the weights move."""
-        rates = {_name("reported", n): [float(g["lr"])] for n, g in enumerate(self.groups)}
+        if len(self.groups) != len(self.weights):
+            raise Unusable(
+                "the optimizer has %d parameter groups now, and had %d before"
+                % (len(self.groups), len(self.weights)),
+                "let build add every group",
+            )
+        rates, precision = {}, {}
+        for number, group in enumerate(self.groups):
+            if group["lr"] is None:
+                raise Unusable("the list of rates has ended", "return a rate for each update")
+            held = coarsest((precision_of(group["lr"]), self.made.held))
+            rates[_name("reported", number)] = float(group["lr"])
+            precision[_name("reported", number)] = held
+            weight = precision_of(self.weights[number])
+            precision[_name("applied", number)] = coarsest((held, weight))
         if self.applies:
             try:
-                rates.update({_name("applied", n): [r] for n, r in enumerate(self._applied())})
+                rates.update({_name("applied", n): r for n, r in enumerate(self._applied())})
             except Exception as error:
                 self.applies = False
                 self._leave_weights_alone()
-                self.recording.note("applied rates were not observed: %s" % driver.in_short(error))
+                self.recording.note("applied rates were not observed: %s" % in_short(error))
         if not self.applies:
             self._step_without_gradients()
-        self.recording.add(rates)
+        self.recording.add(rates, {name: precision[name] for name in rates})
 
     def _applied(self) -> list[float]:
         settings = [[group.get(name) for name in SETTINGS] for group in self.groups]
@@ -130,39 +201,57 @@ class Training:
     def settle(self) -> None:
         """Nothing is under way between two updates."""
 
+    def _put_parameters_back(self) -> None:
+        """What is saved has the shape that the script knows."""
+        self.optimizer.state.clear()
+        for group, parameters in zip(self.groups, self.parameters):
+            group["params"] = parameters
+
     def resumed(self, script: Any, step: int) -> Training:
         """Another training that goes on from this one's state, as through a checkpoint file."""
-        old = self.made
-        other = Training(script.build(step), self.request, self.recording)
-        new = other.made
-        driver.check_is_another(old.optimizer, new.optimizer)
-        new.stepped = list(old.stepped)
+        self._put_parameters_back()
+        old, returned = self.made, script.build(step)
+        new = _made(Parts(KINDS).taken(returned), self.request)
         if script.resumes_by_itself:
-            return other
-        if new.load is not None and old.save is not None:
-            new.load(old.save())
-            return other
-        file = io.BytesIO()
-        torch.save([part.state_dict() for part in (old.optimizer, *old.schedulers)], file)
-        file.seek(0)
-        states = torch.load(file)
-        for part, state in zip((new.optimizer, *new.schedulers), states):
-            part.load_state_dict(state)
-        return other
+            pass
+        elif new.load is not None:
+            del SCHEDULERS[:], OPTIMIZERS[:]
+            parts = reread(KINDS, returned, new.load(old.save()), new.options)
+            loaded = list(OPTIMIZERS)
+            new = _made(parts, self.request)
+            new.check_used(loaded)
+        else:
+            check_resumed(old, new)
+            saved = [part.state_dict() for part in (old.optimizer, *old.schedulers)]
+            states = _through_a_file(saved)
+            for part, state in zip((new.optimizer, *new.schedulers), states):
+                part.load_state_dict(state)
+        check_resumed(old, new)
+        new.stepped = list(old.stepped)
+        return Training(new, self.request, self.recording)
 
 
-def _made(returned: Any, request: dict[str, Any]) -> Any:
-    parts, options = driver.parts_of(returned)
-    optimizers = [part for part in parts if isinstance(part, torch.optim.Optimizer)]
-    schedulers = [part for part in parts if driver.is_scheduler(part)]
-    if len(optimizers) != 1:
-        raise driver.Unusable(
-            "build returned %s; an optimizer was due, or a tuple of it and its schedulers, or a "
-            "mapping with 'optimizer' and 'scheduler'" % driver.types_of(parts)
-        )
-    return driver.Made(
-        optimizers[0], schedulers, driver.with_per(options, schedulers, request["stepping"])
-    )
+def _through_a_file(states: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(states, file)
+    file.seek(0)
+    # What this process has written may hold anything.
+    trusting: Any = {"weights_only": False}
+    old = "weights_only" not in inspect.signature(torch.load).parameters  # before 1.13
+    return torch.load(file, **({} if old else trusting))
+
+
+def _made(parts: Parts, request: dict[str, Any]) -> Made:
+    if parts.is_rates_alone:
+        rates, held = rates_of(parts.rates[0], KINDS) or ([], "")
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rates[0])
+        parts.schedulers, parts.settings = [Listed(optimizer, rates)], [{}]
+        made = Made(optimizer, parts, "step")
+        made.held, made.is_own = held, False
+        return made
+    made = Made(one_optimizer(parts), parts, request["stepping"])
+    made.check_complete(SCHEDULERS)
+    return made
 
 
 def _name(kind: str, number: int) -> str:
