@@ -41,6 +41,15 @@ class InvalidCases(ConformError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class NoCurrentFolder(ConformError):
+    """The folder that the command was called in cannot be used."""
+
+    def __init__(self, error: OSError) -> None:
+        gone = isinstance(error, FileNotFoundError)
+        what = "was deleted" if gone else f"cannot be used: {error.strerror}"
+        super().__init__(f"the current folder {what}; go to another one (cd), and call it there")
+
+
 class EnvironmentsUnusable(InvalidCases):
     """The file that declares environments cannot be used."""
 
