@@ -103,7 +103,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_one_line)]
 Api = Annotated[str, AfterValidator(_known_api)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(patterns.check)]
-Identifier = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[str, StringConstraints(min_length=1), AfterValidator(_identifier)]
 """The name of an argument, which becomes code in a reproducer."""
 
 
@@ -144,10 +144,8 @@ def _argument(value: Any) -> Any:
     if set(value) == {"api", "arguments"} and isinstance(value["arguments"], dict):
         api = _known_api(value["api"]) if isinstance(value["api"], str) else ""
         if api:
-            given = {
-                _identifier(str(name)): _argument(item) for name, item in value["arguments"].items()
-            }
-            return Made(api, given)
+            given = value["arguments"].items()
+            return Made(api, {_identifier(str(name)): _argument(item) for name, item in given})
     if set(value) == {"optimizer"} and value["optimizer"] in OTHER_OPTIMIZERS:
         return Other(value["optimizer"])
     if "function" in value and set(value) <= {"function", "a", "values"}:
@@ -887,7 +885,8 @@ class Validation(Located):
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return value.replace("::", ":") or "''"
+        text = value.replace("::", ":")
+        return text if text and text == text.strip() else repr(text)
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
