@@ -75,8 +75,6 @@ class Stream(io.TextIOBase):
         self.failure: OSError | None = None
         self._is_closed = stream is None
         self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-        if isinstance(self._stream, io.TextIOWrapper):
-            self._stream.reconfigure(errors="backslashreplace")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -98,7 +96,11 @@ class Stream(io.TextIOBase):
         if self._is_closed and text:
             self.failure = self.failure or OSError(errno.EBADF, os.strerror(errno.EBADF))
         try:
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self._stream.encoding
+                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:
             self._give_up(error)
         return len(text)
