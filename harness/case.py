@@ -5,8 +5,8 @@ A case is data. Nothing in it is evaluated as code.
 
 from __future__ import annotations
 
+import keyword
 import math
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -35,6 +35,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness import patterns
 from harness.catalogue import (
     BASES,
     COUNTING,
@@ -84,24 +85,26 @@ def _known_in(apis: Collection[str], api: str) -> str:
     return api
 
 
-def _regular_expression(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return pattern
-
-
 def _one_line(text: str) -> str:
     if not text.isprintable() or "::" in text:
         raise ValueError("a name is one printable line without '::'")
+    if text != text.strip() or not text or text.startswith("-"):
+        raise ValueError("a name neither begins nor ends with a blank, nor begins with '-'")
+    return text
+
+
+def _identifier(text: str) -> str:
+    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
+        raise ValueError(f"the name of an argument is a Python identifier, not {text!r}")
     return text
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_one_line)]
 Api = Annotated[str, AfterValidator(_known_api)]
-Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regular_expression)]
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(patterns.check)]
+Identifier = Annotated[str, StringConstraints(min_length=1), AfterValidator(_identifier)]
+"""The name of an argument, which becomes code in a reproducer."""
 
 
 def _not_nan(value: float) -> float:
@@ -141,8 +144,8 @@ def _argument(value: Any) -> Any:
     if set(value) == {"api", "arguments"} and isinstance(value["arguments"], dict):
         api = _known_api(value["api"]) if isinstance(value["api"], str) else ""
         if api:
-            given = {str(name): _argument(item) for name, item in value["arguments"].items()}
-            return Made(api, given)
+            given = value["arguments"].items()
+            return Made(api, {_identifier(str(name)): _argument(item) for name, item in given})
     if set(value) == {"optimizer"} and value["optimizer"] in OTHER_OPTIMIZERS:
         return Other(value["optimizer"])
     if "function" in value and set(value) <= {"function", "a", "values"}:
@@ -307,7 +310,7 @@ class ResumePoint(Strict):
         description="what is carried over: state_dict of optimizer and scheduler; a file that the "
         "framework writes; or the rates, initial rates and the number of the last epoch"
     )
-    into: dict[Text, Argument] = Field(
+    into: dict[Identifier, Argument] = Field(
         default={},
         description="arguments of the new object that differ; what is carried over overrides them",
     )
@@ -406,7 +409,7 @@ class ScheduleCase(CaseBase):
     implementations: Annotated[list[Api], Field(min_length=1)] | None = Field(
         default=None, description="the APIs that the case is for; by default all of the family's"
     )
-    arguments: dict[Api, dict[Text, Argument]] = Field(
+    arguments: dict[Api, dict[Identifier, Argument]] = Field(
         default={}, description="arguments to replace or add, for single APIs"
     )
     optimizer: Literal[
@@ -855,7 +858,7 @@ class Validation(Located):
     family: Text
     schedule: dict[Text, Any] = Field(description="of the good call")
     steps_per_epoch: int = Field(default=1, ge=1)
-    inputs: Annotated[dict[Text, list[Input]], Field(min_length=1)]
+    inputs: Annotated[dict[Identifier, list[Input]], Field(min_length=1)]
 
     def expanded(self) -> Iterator[dict[str, Any]]:
         """The cases, as a file would give them."""
@@ -882,7 +885,8 @@ class Validation(Located):
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return value.replace("::", ":") or "''"
+        text = value.replace("::", ":")
+        return text if text and text == text.strip() else repr(text)
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 

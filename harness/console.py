@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleRenderable, RenderHook
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from harness.judgement import Judgement
 from harness.listing import counted
+from harness.output import neutral
 from harness.plan import Trial
 from harness.reproducer import explain_command
 from harness.suite import Listener, Run
@@ -34,18 +34,27 @@ PLAIN_EVERY, PLAIN_LINES = 100, 10
 """Where there is no terminal: trials between two lines of progress, and about how many lines."""
 
 
+class _Neutral(RenderHook):
+    """What cases and frameworks say is text to rich and the terminal, and nothing else."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """The same with neutral texts."""
+        return [self._neutral(one) if isinstance(one, Text) else one for one in renderables]
+
+    def _neutral(self, text: Text) -> Text:
+        shown = neutral(text.plain)
+        if shown != text.plain:
+            text = text.copy()
+            text.plain = shown
+        return text
+
+
 class PipeConsole(Console):
-    """Standard output or error, of which a reader may have had enough: the run goes on."""
+    """Standard output or error, on which what cases and frameworks say is neutral."""
 
-    def __init__(self, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False)
-
-    def on_broken_pipe(self) -> None:
-        """Say nothing any more, and let nobody else fall over the closed pipe."""
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
+    def __init__(self, stderr: bool = False, soft_wrap: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=soft_wrap)
+        self.push_render_hook(_Neutral())
 
 
 class WithBar(AbstractContextManager["WithBar"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from harness.case import CONSTRUCTION, KnownDivergence, Observed, Rates, Schedul
 from harness.comparison import APPLIED, Comparison, instead_of, steps_reached
 from harness.judgement import Judgement
 from harness.observation import Observation
+from harness.patterns import unmatched
 from harness.signature import same_signature, signature_text
 from harness.verdict import Verdict
 
@@ -86,7 +86,8 @@ def _unlike(look: Observed, judgement: Judgement, gone: Collection[str] = ()) ->
     if look.reason is None:
         yield from (f"beside its rates, {text}" for text in others)
     elif others:
-        yield from (text for text in others if not re.search(look.reason, text))
+        for text in others:
+            yield from unmatched(look.reason, [text], f"the reason {text!r}", text)
     else:
         yield f"nothing matches {look.reason!r}"
 
@@ -109,8 +110,12 @@ def _unlike_exception(
         if look.raises is not None:
             yield f"it raised nothing, and {look.raises} is recorded"
         return
-    if raised.type != look.raises or (look.message and not re.search(look.message, raised.message)):
-        yield f"it raised {raised}"
+    unlike = [f"it raised {raised}"] * (raised.type != look.raises)
+    if not unlike and look.message:
+        where = f"the text of {raised}"
+        unlike += unmatched(look.message, [raised.message], where, f"it raised {raised}")
+    if unlike:
+        yield from unlike
     elif isinstance(case, ScheduleCase):
         at = steps_reached(case, observation)
         due = CONSTRUCTION if look.at is None else look.at

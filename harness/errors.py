@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -39,6 +40,15 @@ class InvalidCases(ConformError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class NoCurrentFolder(ConformError):
+    """The folder that the command was called in cannot be used."""
+
+    def __init__(self, error: OSError) -> None:
+        gone = isinstance(error, FileNotFoundError)
+        what = "was deleted" if gone else f"cannot be used: {error.strerror}"
+        super().__init__(f"the current folder {what}; go to another one (cd), and call it there")
 
 
 class EnvironmentsUnusable(InvalidCases):
@@ -140,7 +150,7 @@ class NoBaseline(ConformError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"there is no baseline {path}; to make one of a run that is as it should be: "
-            f"conform baseline update --baseline {path}"
+            f"conform baseline update --baseline {typed(path)}"
         )
 
 
@@ -151,7 +161,7 @@ class BaselineUnusable(ConformError):
         self.path = path
         super().__init__(
             f"{path} {what}; restore it, or replace it, whatever it held: "
-            f"conform baseline update --allow-missing '*' --baseline {path}"
+            f"conform baseline update --allow-missing '*' --baseline {typed(path)}"
         )
 
 
@@ -163,7 +173,7 @@ class OldBaseline(BaselineUnusable):
         ConformError.__init__(
             self,
             f"{path} has the format {number}, and this suite reads {reads}; to rewrite it: "
-            f"conform run && conform baseline update --baseline {path}",
+            f"conform run && conform baseline update --baseline {typed(path)}",
         )
 
 
@@ -197,3 +207,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest of `known`, or an empty text."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def typed(path: object) -> str:
+    """A path as a word of a command that somebody may copy.
+
+    >>> typed("my runs/a"), typed("-x"), typed("runs/a")
+    ("'my runs/a'", './-x', 'runs/a')
+    """
+    word = str(path)
+    return shlex.quote(f"./{word}" if word.startswith("-") else word)

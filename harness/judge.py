@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence as Items
@@ -34,6 +33,7 @@ from harness.diagnosis import Diagnosis, diagnose
 from harness.divergence import place, with_record
 from harness.judgement import Judgement
 from harness.observation import Lost, Observation, Raised
+from harness.patterns import unmatched
 from harness.plan import Trial
 from harness.signature import surface_faults
 from harness.verdict import Verdict
@@ -211,8 +211,17 @@ def _exception_faults(due: Expected, raised: Raised, at: int | str) -> Iterable[
     wanted = " or ".join(due.exceptions)
     if not {raised.type, *raised.bases} & set(due.exceptions):
         yield f"raised {raised} where {wanted} was due"
-    elif due.message and not re.search(due.message, raised.message):
-        yield f"the text of {raised} does not match {due.message!r}"
+    elif due.message and (
+        faults := list(
+            unmatched(
+                due.message,
+                [raised.message],
+                f"the text of {raised}",
+                f"the text of {raised} does not match {due.message!r}",
+            )
+        )
+    ):
+        yield from faults
     elif at != (CONSTRUCTION if due.at is None else due.at):
         where = place(CONSTRUCTION if due.at is None else due.at)
         yield f"raised {raised} {place(at)}, and it was due {where}"
@@ -264,12 +273,14 @@ def _misfits(trial: Trial, case: ScheduleCase, comparisons: Items[Comparison]) -
 
 def _unsaid(due: Expected, observation: Observation) -> Iterable[str]:
     """What was to be printed or warned of, and was not."""
-    if due.prints and not re.search(due.prints, observation.printed):
-        yield f"printed nothing that matches {due.prints!r}"
+    if due.prints:
+        otherwise = f"printed nothing that matches {due.prints!r}"
+        yield from unmatched(due.prints, [observation.printed], "what was printed", otherwise)
     if due.warns is False and observation.warnings:
         yield f"warned where nothing was to be said: {_first_of(observation.warnings)}"
-    if due.warns and not any(re.search(due.warns, text) for text in observation.warnings):
-        yield f"gave no warning that matches {due.warns!r}"
+    if due.warns:
+        otherwise = f"gave no warning that matches {due.warns!r}"
+        yield from unmatched(due.warns, observation.warnings, "the warnings", otherwise)
 
 
 def _first_of(items: Items[object]) -> str:

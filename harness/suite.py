@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from harness import faults
 from harness.case import Case, KnownDivergence
 from harness.errors import NothingSelected, NothingToRun
 from harness.judge import Judge
@@ -186,9 +187,27 @@ def _turn(trial: Trial) -> tuple[str, str, bool, str, str, int]:
 
 
 def why_nothing(environments: Iterable[Environment]) -> str:
-    """What to say where no framework could be started, and the remedy."""
-    reasons = "\n".join(f"  {e.name}: {e.failure}" for e in environments)
-    return (
-        f"no framework could be started, so nothing was run:\n{reasons}\n"
-        "remedy: install torch or mindspore where conform is installed; see: conform doctor"
-    )
+    """What to say where no framework could be started, and the remedies that fit."""
+    environments = list(environments)
+    reasons = "\n".join(f"  {e.name}: {e.failure.strip()}" for e in environments)
+    remedies = dict.fromkeys(remedy for e in environments if (remedy := _remedy(e)))
+    told = "".join(f"\nremedy: {remedy}" for remedy in remedies)
+    return f"no framework could be started, so nothing was run:\n{reasons}{told}"
+
+
+def _remedy(environment: Environment) -> str:
+    """What to do so that an environment can be used; nothing where its failure says it."""
+    failure = environment.failure
+    if "remedy: " in failure:
+        return ""
+    if limit := faults.limit_in(failure):
+        return limit
+    own = environment.name == environment.framework
+    where = "where conform is installed" if own else f"in {environment.name}"
+    if failure.startswith("ModuleNotFoundError"):
+        return f"install {environment.framework} {where}; see: conform doctor"
+    if own:
+        return "see what is installed, and what is broken: conform doctor"
+    if environment.crashed:
+        return f"mend {environment.name}, or make it anew; see: conform environments list"
+    return f"check interpreter, ssh and packages of {environment.name} in environments.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,55 @@ if TYPE_CHECKING:
     from harness.report.model import Report
     from harness.workers import EnvironmentSpec
 
+UNUSABLE = 2
 INTERRUPTED = 130
 OWN_FAULT = 70
 EXIT_CODES = """\b
 Exit codes:
   0    all as expected
   1    something diverges, is stale, crashed or timed out
-  2    wrong usage, or a case file or folder that cannot be used
+  2    wrong usage, a case file or folder that cannot be used, or a machine that lacks disk
+       space, memory or file handles
   3    nothing could be run: no framework found, or not the device
   70   a fault of the suite itself
   130  interrupted; the report before is left as it was"""
+
+
+class Finite(click.FloatRange):
+    """A number that is neither infinite nor NaN."""
+
+    @classmethod
+    def of(cls, kind: click.ParamType[Any]) -> click.ParamType[Any]:
+        """The same kind of parameter, if it is a number with a fraction."""
+        if not isinstance(kind, click.types.FloatParamType) or isinstance(kind, cls):
+            return kind
+        if isinstance(kind, click.FloatRange):
+            return cls(kind.min, kind.max, kind.min_open, kind.max_open, kind.clamp)
+        return cls()
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, checked."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+class Folder(click.Path):
+    """A folder to write to, which need not be there yet."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, checked."""
+        if not str(value).strip():
+            self.fail("it is blank; name a folder", param, ctx)
+        if "\0" in str(value):
+            self.fail(f"{value!r} has a NUL character", param, ctx)
+        return Path(os.fspath(super().convert(value, param, ctx)))  # type: ignore[arg-type]
 
 
 class Readable(click.Path):
@@ -76,7 +116,7 @@ def report_folder(what: str, default: str) -> Callable[[F], F]:
     """The option `--report`: a folder, `what` it is for, and which it is where none is named."""
     return click.option(
         "--report",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Folder(),
         default=None,
         help=f"{what}  [default: {default}]",
     )
@@ -100,8 +140,6 @@ def tolerance(rtol: float | None, atol: float | None, max_ulp: float | None) -> 
     asked = [value for value in (rtol, atol, max_ulp) if value is not None]
     if not asked:
         return None
-    if not all(map(math.isfinite, asked)):
-        raise click.UsageError("--rtol, --atol and --max-ulp are finite numbers")
     return Tolerance(rtol=rtol, atol=atol, ulp=max_ulp, reason="asked for on the command line")
 
 

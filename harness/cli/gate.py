@@ -20,6 +20,7 @@ from harness.errors import (
     ReportUnreadable,
     UnfitForBaseline,
 )
+from harness.output import commands, neutral
 from harness.project import REPORTS
 
 if TYPE_CHECKING:
@@ -123,10 +124,12 @@ def gate(
         click.echo(json.dumps(content, indent=1))
     else:
         lines = telling.lines(outcome, verbose)
-        for line in github.without_commands(lines) if annotations else lines:
+        for line in () if annotations else lines:
             click.echo(line)
+        for line in github.without_commands(map(neutral, lines)) if annotations else ():
+            commands(line)
     for line in github.annotated(outcome) if annotations else ():
-        click.echo(line)
+        commands(line)
     sys.exit(1 if outcome.is_closed else 0)
 
 

@@ -149,11 +149,9 @@ def explain(
     specs = _needed(found.row.apis, implementation, target, specs_named(names, file))
     with Workers(specs) as workers:
         # Imported while the frameworks are.
-        from rich.console import Console
+        from harness import console, explanation
 
-        from harness import explanation
-
-        out = Console(highlight=False, soft_wrap=True)
+        out = console.PipeConsole(soft_wrap=True)
         explanation.explain(*found.load(), workers, implementation, target, script, out)
 
 
@@ -180,11 +178,9 @@ Exit codes:
 )
 def doctor() -> None:
     """Say what is installed here, what works, and what is known not to."""
-    from rich.console import Console
+    from harness import console, doctor as checks
 
-    from harness import doctor as checks
-
-    sys.exit(checks.examine(Console(highlight=False)))
+    sys.exit(checks.examine(console.PipeConsole()))
 
 
 @click.command()

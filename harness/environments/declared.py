@@ -31,12 +31,26 @@ def _requirement(text: str) -> str:
     return text
 
 
+def _interpreter(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank: give an interpreter's path, or leave it out")
+    if not text.isprintable():
+        raise ValueError(f"not a path: {text!r}")
+    if text.startswith("~"):
+        try:
+            Path(text).expanduser()
+        except RuntimeError:
+            raise ValueError(f"no such user: {text.partition('/')[0]}") from None
+    return text
+
+
 def _destination(text: str) -> str:
     ssh_words(text)
     return text
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Interpreter = Annotated[str, AfterValidator(_interpreter)]
 Destination = Annotated[str, AfterValidator(_destination)]
 Package = Annotated[str, AfterValidator(_requirement)]
 
@@ -51,7 +65,7 @@ class Declared(Located):
 
     name: Name = Field(description="stands in reports where 'torch' or 'mindspore' stands else")
     framework: Literal["torch", "mindspore"]
-    interpreter: str | None = Field(
+    interpreter: Interpreter | None = Field(
         default=None, description="path of a Python that is there; from the file's own folder on"
     )
     ssh: Destination | None = Field(
@@ -108,11 +122,22 @@ class Declared(Located):
     @property
     def absence(self) -> str:
         """Why it cannot be used, with the remedy; nothing where it can or nobody knows."""
-        if self.ssh is not None or self.path is None or Path(self.path).exists():
+        if self.ssh is not None or self.path is None:
+            return ""
+        if self.interpreter is None and self.folder.is_symlink():
+            return f"{self.folder} is a link, which is not followed; remedy: remove it"
+        if os.access(self.path, os.X_OK) and Path(self.path).is_file():
             return ""
         if self.interpreter is None:
             return f"not made yet; remedy: conform environments create {self.name}"
-        return f"{self.path} is not there; remedy: mend {self.file}:{self.line}"
+        what = (
+            "is a folder, not a Python"
+            if Path(self.path).is_dir()
+            else "cannot be executed"
+            if Path(self.path).exists()
+            else "is not there"
+        )
+        return f"{self.path} {what}; remedy: mend interpreter in {self.file}:{self.line}"
 
     @property
     def spec(self) -> EnvironmentSpec:

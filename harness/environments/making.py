@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def make(declared: Declared, anew: bool = False) -> Making:
         EnvironmentUnmakable: there is no such Python here, or the packages cannot be installed.
     """
     folder = declared.folder
+    if folder.is_symlink():
+        what = f"{folder} is a link, which is not followed; remedy: remove the link"
+        raise EnvironmentUnmakable(declared.name, what)
     contents = "\n".join([f"python {declared.python}", *declared.packages, ""])
     mark = folder / MARK
     if not anew and mark.is_file() and mark.read_text(encoding="utf-8") == contents:
@@ -53,8 +57,8 @@ def make(declared: Declared, anew: bool = False) -> Making:
         what = f"there is no Python {declared.python} here: not on the PATH, nor of pyenv"
         raise EnvironmentUnmakable(declared.name, what, missing=True)
     remove(declared)
-    folder.parent.mkdir(exist_ok=True)
     try:
+        folder.parent.mkdir(exist_ok=True)
         # An environment knows its own path, so it is made where it stays.
         _call(declared.name, [python, *ISOLATED, "-m", "venv", str(folder)])
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as wanted:
@@ -65,18 +69,27 @@ def make(declared: Declared, anew: bool = False) -> Making:
             _call(declared.name, [*pip, *options, "-r", wanted.name])
     except BaseException:
         remove(declared)
+        with suppress(OSError):  # others may be there
+            folder.parent.rmdir()
         raise
     mark.write_text(contents, encoding="utf-8")
     return Making(declared.name, True, folder)
 
 
 def remove(declared: Declared) -> bool:
-    """Take an environment away that the suite made; whether there was one."""
-    there = declared.folder.is_dir()
-    if there:
-        (declared.folder / MARK).unlink(missing_ok=True)
-        shutil.rmtree(declared.folder)
-    return there
+    """Take an environment away that the suite made; whether there was one.
+
+    Of a link in its place, only the link is removed.
+    """
+    folder = declared.folder
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+        return True
+    if not folder.is_dir():
+        return False
+    (folder / MARK).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+    return True
 
 
 def find_python(version: str) -> str | None:

@@ -8,12 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from operator import itemgetter
 
+from harness.output import neutral
 from harness.report.model import ChangesEntry, Report
 from harness.verdict import Verdict
 
 MAX_FAILURES = 20
 MAX_CHANGES = 20
 MAX_CELL = 400
+_BEGINS = re.compile(r"@(?=\w)|#(?=\d)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)|\bmailto:", re.IGNORECASE)
 
 
 def render(report: Report) -> str:
@@ -43,7 +45,7 @@ def render(report: Report) -> str:
             "",
             f"{taken.trials} of {len(report.trials)} trials were not run again, since nothing that "
             f"they depend on has changed: they are taken from {_cell(taken.report)} of "
-            f"{taken.started}.",
+            f"{_cell(str(taken.started))}.",
         ]
     failures = [trial for trial in report.trials if trial.fails]
     if failures:
@@ -54,7 +56,7 @@ def render(report: Report) -> str:
                 *([f"Diagnosis: {trial.diagnosis}"] * bool(trial.diagnosis)),
             ]
             reason = ". ".join(said)
-            lines.append(f"| {trial.verdict} | {_cell(trial.id)} | {_cell(reason)} |")
+            lines.append(f"| {_cell(trial.verdict)} | {_cell(trial.id)} | {_cell(reason)} |")
         if len(failures) > MAX_FAILURES:
             lines += ["", f"… and {len(failures) - MAX_FAILURES} more, in report.json."]
     if report.changes is not None:
@@ -69,7 +71,7 @@ def _changes(changes: ChangesEntry) -> Iterator[str]:
         yield f"\nNothing changed since {baseline}."
         return
     counts = Counter(change.kind for change in changes.changes)
-    told = ", ".join(f"{kind} {count}" for kind, count in counts.most_common())
+    told = ", ".join(f"{_cell(kind)} {count}" for kind, count in counts.most_common())
     yield from ("", f"## Changed since {baseline}", "", f"{told}.", "")
     yield from ("| change | of | what |", "| --- | --- | --- |")
     alike: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
@@ -77,7 +79,7 @@ def _changes(changes: ChangesEntry) -> Iterator[str]:
         alike[not change.fails, change.kind, change.text].append(change.subject)
     for (passes, kind, text), subjects in sorted(alike.items(), key=itemgetter(0))[:MAX_CHANGES]:
         more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
-        said = kind if passes else f"**{kind}**"
+        said = _cell(kind) if passes else f"**{_cell(kind)}**"
         yield f"| {said} | {_cell(subjects[0])}{more} | {_cell(text)} |"
     if len(alike) > MAX_CHANGES:
         yield f"\n… and {len(alike) - MAX_CHANGES} more, in report.json."
@@ -100,6 +102,14 @@ def sentence(report: Report) -> str:
 
 
 def _cell(text: str) -> str:
-    """One table cell; whatever a case or a framework says is text, and not markup."""
-    flat = " ".join(text.split())[:MAX_CELL]
-    return re.sub(r"([\\`*_\[\]~|])", r"\\\1", html.escape(flat, quote=False))
+    """One table cell; whatever a case or a framework says is text, and not markup.
+
+    Nobody is mentioned and nothing is linked: what would begin a mention, a link or a reference is
+    followed by a space of no width.
+
+    >>> _cell("see @all <i>").encode("ascii", "backslashreplace")
+    b'see @\\\\u200ball &lt;i&gt;'
+    """
+    flat = neutral(" ".join(text.split()))[:MAX_CELL]
+    plain = re.sub(r"([\\`*_\[\]~|$])", r"\\\1", html.escape(flat, quote=False))
+    return _BEGINS.sub("\\g<0>\u200b", plain)

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.case import ScheduleCase
 from harness.catalogue import Call, Implementation, Kind
+from harness.errors import typed
 from harness.plan import Trial
 from harness.project import CASES
 from harness.reproducer.source import call as written_call, names, source
@@ -192,7 +193,7 @@ def explain_command(trial: Trial) -> str:
     words = ["conform", "explain", trial.case.name, trial.implementation.api]
     words += ["--target", str(trial.target)]
     if not _is_our_own(trial.case.file):
-        words += ["--cases", trial.case.file]
+        return f"{shlex.join(words)} --cases {typed(trial.case.file)}"
     return shlex.join(words)
 
 

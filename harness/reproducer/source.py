@@ -43,7 +43,9 @@ def source(value: Any, framework: str = "torch") -> str:
         return _OTHER[framework].format(value.optimizer)
     if isinstance(value, Named):
         text = _FUNCTIONS[value.name]
-        return text.format(a=value.a, values=list(value.values), last=len(value.values) - 1)
+        return text.format(
+            a=source(value.a), values=source(value.values), last=len(value.values) - 1
+        )
     return repr(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,6 +57,24 @@ class Course:
     def changes(self) -> Int64:
         """The steps whose rate is not that of the entry before."""
         return np.asarray(self.steps[1:][np.diff(self.rates) != 0], dtype=np.int64)
+
+    @cached_property
+    def stairs(self) -> int:
+        """The length of its stairs: the greatest of which each change is at a multiple; or 0."""
+        return math.gcd(*map(int, self.changes)) if self.is_dense else 0
+
+    @cached_property
+    def is_slope(self) -> bool:
+        """Whether it changes at most updates between its first and its last change."""
+        if not self.is_dense or len(self.changes) < 2:
+            return False
+        return 2 * len(self.changes) > int(self.changes[-1] - self.changes[0]) + 1
+
+    @cached_property
+    def pace(self) -> str:
+        """How often it changes, for a sentence: `at every update`, or at how many of them."""
+        changes, updates = len(self.changes), len(self.steps) - 1
+        return "at every update" if changes == updates else f"at {changes} of {updates} updates"
 
     @cached_property
     def jumps_seldom(self) -> bool:

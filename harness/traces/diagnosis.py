@@ -76,7 +76,10 @@ def diagnose(
             if strictly and not hypothesis.structural:
                 continue
             witnesses = 3 if strictly else hypothesis.witnesses
-            if all(_holds(hypothesis, pair, level, witnesses) for pair in off):
+            if all(
+                hypothesis.is_true(pair) and _holds(hypothesis, pair, level, witnesses)
+                for pair in off
+            ):
                 return _told(hypothesis, off, rest)
     return None
 
@@ -87,7 +90,7 @@ def as_precision(pairs: list[Pair]) -> PairDiagnosis | None:
     Either each rate is within what a recursion may lose, or each step from one rate to the next is
     as the other's within a few roundings, which have added up.
     """
-    drifts = False
+    drifting = []
     for pair in pairs:
         allowed = _allowed(pair).recursive
         error = np.abs(pair.other - pair.one)
@@ -104,15 +107,17 @@ def as_precision(pairs: list[Pair]) -> PairDiagnosis | None:
             and (grown <= OFFSET_ROUNDINGS * u * greatest * np.diff(pair.steps[known])).all()
         ):
             return None
-        drifts = True
-    precision = max((pair.precision for pair in pairs), key=unit_roundoff)
-    names = tuple(pair.name for pair in pairs)
+        drifting.append(pair)
+    about = drifting or pairs
+    precision = max((pair.precision for pair in about), key=unit_roundoff)
+    names = tuple(pair.name for pair in about)
+    where = f" in {', '.join(names)}" if len(about) < len(pairs) else ""
     how = (
-        f"each step of the second is that of the first within the roundings of {precision}, "
-        "and these add up"
-        if drifts
-        else f"the two are as far apart as arithmetic in {precision} makes them: "
-        "a difference of precision, not of the schedule"
+        f"each step of the second{where} is that of the first within the roundings of "
+        f"{precision}, and these add up"
+        if drifting
+        else f"the two are no further apart than arithmetic in {precision} makes them: "
+        "a difference of precision explains it"
     )
     return PairDiagnosis(PairCause.PRECISION, {"precision": precision.value}, how, names)
 
@@ -130,7 +135,8 @@ def cut_short(pairs: list[Pair], epochs: Iterable[int]) -> PairDiagnosis | None:
     return PairDiagnosis(
         PairCause.LENGTH,
         {"steps": other - one, "end": other + 1, "due": one + 1},
-        f"{which} ends at step {step}, {epochs_said(left, epochs)} before {longer} does",
+        f"{which} has no rate from step {step} on, {epochs_said(left, epochs)} before {longer} "
+        "ends",
         tuple(pair.name for pair in pairs),
     )
 
@@ -173,22 +179,26 @@ def _testimony(hypothesis: Hypothesis, pair: Pair, steps: Int64, level: Level) -
         if not (nothing | (np.abs(predicted - seen) <= allowed)).all():
             return None
     # Not as the other has it at this step, and well beyond the hypothesis's own uncertainty.
-    telling = pair.off(steps, getattr(budget, level.value) + 20 * found.error) & ~nothing
+    off = pair.off(steps, getattr(budget, level.value) + 20 * found.error)
+    telling = off & ~nothing
+    unexplained = nothing & (off | np.isnan(source.at(steps)))
+    if not hypothesis.exhausts and telling.sum() < unexplained.sum():
+        return None
     return len(np.unique(predicted[telling])) if hypothesis.distinct else int(telling.sum())
 
 
 def _told(hypothesis: Hypothesis, off: list[Pair], rest: list[Pair]) -> PairDiagnosis:
     names = [pair.name for pair in off]
     subject = "the second"
-    if hypothesis.cause is not PairCause.GROUP:
-        kinds = {name.split()[0] for name in names}
-        others = {pair.name.split()[0] for pair in rest}
-        if len(kinds) == 1 and others - kinds:
-            (kind,) = kinds
-            subject = f"the second's {kind} rate, and no other,"
-        groups = sorted({pair.group for pair in off})
-        if {pair.group for pair in rest} - set(groups):
-            subject += f" in group {', '.join(map(str, groups))}"
+    if hypothesis.cause is not PairCause.GROUP and rest:
+        kinds = {pair.kind for pair in off}
+        groups = {pair.group for pair in off}
+        if len(kinds) == 1 and not any(pair.kind in kinds for pair in rest):
+            subject = f"the second's {kinds.pop()} rate, and no other,"
+        elif not any(pair.group in groups for pair in rest):
+            subject = f"the second in group {', '.join(map(str, sorted(groups)))}"
+        else:
+            subject = f"the second in {', '.join(names)}"
     return PairDiagnosis(
         hypothesis.cause,
         hypothesis.parameters,

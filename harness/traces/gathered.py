@@ -64,7 +64,8 @@ def made(
         problems.append(
             f"{counted(replaced, 'step')} were recorded again after a resumption: the later count"
         )
-    length = sum(int((block.until - block.steps + 1).sum()) for block in blocks)
+    # As floats: the steps of a few thousand lines may be more than an int64 holds.
+    length = int(sum((block.until - block.steps + 1.0).sum() for block in blocks))
     if not length:
         raise TraceUnreadable(f"{header.source}: there is no rate in it")
     if length > MAX_STEPS:

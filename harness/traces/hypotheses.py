@@ -54,8 +54,11 @@ class Hypothesis:
     Attributes:
         sentence: with a place for what it is about, `{second}`.
         predicted: the rates at some steps, from the trace that is the source.
+        is_true: whether that of the sentence holds of a pair which `predicted` does not show.
         witnesses: how many values have to speak for it.
         distinct: whether they have to be distinct, as those do that a number was fitted to.
+        exhausts: whether it goes through the source to its end, and may leave the rest of the
+            other unexplained.
         structural: whether it holds however exactly one looks, and so is preferred to arithmetic.
     """
 
@@ -63,9 +66,11 @@ class Hypothesis:
     parameters: dict[str, int | float | str]
     sentence: str
     predicted: Callable[[Pair, Course, Int64], Predicted | None]
+    is_true: Callable[[Pair], bool] = lambda _: True
     backwards: bool = False
     witnesses: int = 1
     distinct: bool = False
+    exhausts: bool = False
     structural: bool = True
     alignment: Alignment | None = None
 
@@ -79,11 +84,11 @@ def hypotheses(off: list[Pair], pairs: list[Pair], epochs: list[int]) -> Iterato
         epochs: numbers of updates that may be an epoch, from 2 on.
     """
     lead = off[0]
-    yield from _groups(pairs)
+    yield from _groups(off, pairs)
     yield from _rounded(lead)
-    yield from _frozen(lead)
+    yield from _frozen(lead, off)
     lengths = _epochs(lead, epochs)
-    yield from _stairs(lengths)
+    yield from _stairs(lead, lengths)
     yield from _units(lead, lengths)
     yield from _factors(lead, simple=True)
     yield from _shifts(lead)
@@ -91,13 +96,14 @@ def hypotheses(off: list[Pair], pairs: list[Pair], epochs: list[int]) -> Iterato
     yield from _times(lead, lengths)
     yield from _shifts_from(lead, lengths)
     yield from _shifts_after(lead)
-    yield from _ends(lead, epochs)
+    yield from _ends(lead, off, epochs)
     yield from _factors_from(lead)
     yield from _lengths(lead, epochs)
-    yield from _ranges(lead)
+    yield from _ranges(lead, off)
 
 
-def _groups(pairs: list[Pair]) -> Iterator[Hypothesis]:
+def _groups(off: list[Pair], pairs: list[Pair]) -> Iterator[Hypothesis]:
+    apart = sorted({pair.group for pair in off})
     for number in sorted({pair.group for pair in pairs}):
         rates = {pair.kind: pair.first for pair in pairs if pair.group == number}
 
@@ -108,11 +114,13 @@ def _groups(pairs: list[Pair]) -> Iterator[Hypothesis]:
                 return None
             return Predicted(rates[pair.kind].at(steps))
 
-        groups = ", ".join(str(n) for n in sorted({pair.group for pair in pairs} - {number}))
+        kinds = {pair.kind for pair in off}
+        rate = f"{kinds.pop()} rate" if len(kinds) == 1 else "rate"
+        groups = ", ".join(str(n) for n in apart if n != number)
         yield Hypothesis(
             PairCause.GROUP,
             {"group": number},
-            f"group {groups} of the second has the rate of group {number}",
+            f"group {groups} of the second has the {rate} of group {number}",
             predicted,
         )
 
@@ -164,11 +172,15 @@ def _significant(rates: Float64, digits: int) -> Float64:
         return np.where(rates == 0, 0.0, np.round(rates * scale) / scale)
 
 
-def _frozen(lead: Pair) -> Iterator[Hypothesis]:
+def _frozen(lead: Pair, off: list[Pair]) -> Iterator[Hypothesis]:
     for backwards in (False, True):
-        stands, moves = (lead.first, lead.second) if backwards else (lead.second, lead.first)
-        room = 8 * unit_roundoff(lead.precision) * lead.greatest
-        if holds_still(moves.rates, room) or not holds_still(stands.rates, room):
+
+        def is_true(pair: Pair, backwards: bool = backwards) -> bool:
+            moves, stands = pair.courses[:: -1 if backwards else 1]
+            room = _room(pair)
+            return holds_still(stands.rates, room) and not holds_still(moves.rates, room)
+
+        if not is_true(lead):
             continue
 
         def predicted(
@@ -177,29 +189,53 @@ def _frozen(lead: Pair) -> Iterator[Hypothesis]:
             course = pair.first if backwards else pair.second
             return Predicted(np.full(len(steps), course.rates[0]))
 
-        rate = float(stands.rates[0])
+        rate = float(lead.courses[not backwards].rates[0])
+        said = _rates_said({pair.name: float(pair.courses[not backwards].rates[0]) for pair in off})
         yield Hypothesis(
             PairCause.FROZEN,
             {"rate": rate, "which": "first" if backwards else "second"},
-            f"{{second}} moves, where the first stands still at {rate!r}"
+            f"{{second}} moves, where the first stands still at {said}"
             if backwards
-            else f"{{second}} stands still at {rate!r}, as a schedule does that is looked up once",
+            else f"{{second}} stands still at {said}, as a schedule does that is looked up once",
             predicted,
+            is_true,
             backwards=backwards,
             witnesses=2,
         )
 
 
-def _stairs(lengths: list[int]) -> Iterator[Hypothesis]:
+def _rates_said(rates: dict[str, float]) -> str:
+    """`0.1`, or `0.1 (reported), 0.2 (reported 1)`."""
+    if len(set(rates.values())) == 1:
+        return repr(next(iter(rates.values())))
+    return ", ".join(f"{rate!r} ({name})" for name, rate in rates.items())
+
+
+def _room(pair: Pair) -> float:
+    """By how much rates may be apart that are one."""
+    return 8 * unit_roundoff(pair.precision) * pair.greatest
+
+
+def _stairs(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
     for times in lengths:
         for backwards in (False, True):
+            pace = lead.courses[backwards].pace
+
+            def is_true(
+                pair: Pair, times: int = times, backwards: bool = backwards, pace: str = pace
+            ) -> bool:
+                slope, stairs = pair.courses[:: -1 if backwards else 1]
+                return stairs.stairs == times and slope.is_slope and slope.pace == pace
+
             yield Hypothesis(
                 PairCause.STAIRCASE,
                 {"steps": times, "which": "first" if backwards else "second"},
-                f"{{second}} changes at every update, where the first goes in stairs of {times}"
+                f"{{second}} changes {pace}, where the first goes in stairs of {times}"
                 if backwards
-                else f"{{second}} goes in stairs of {times} updates, where the first is a slope",
+                else f"{{second}} goes in stairs of {times} updates, where the first changes "
+                f"{pace}",
                 _mapped(lambda steps, times=times: steps // times * times),  # type: ignore[misc]
+                is_true,
                 backwards=backwards,
                 witnesses=2,
             )
@@ -209,8 +245,7 @@ def _units(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
     for times in lengths:
         for backwards in (False, True):
             counts, other = lead.courses if backwards else lead.courses[::-1]
-            # A trace that has one entry an epoch is shorter by as much.
-            one_an_epoch = abs((other.last + 1) * times - (counts.last + 1)) < times
+            one_an_epoch = _is_by_epoch(other, counts, times)
             # Where few milestones make a schedule, these are what was miscounted.
             if not one_an_epoch and lead.courses[backwards].jumps_seldom:
                 continue
@@ -237,10 +272,19 @@ def _units(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
                 {"steps_per_epoch": times, "per_epoch": "first" if backwards else "second"},
                 sentence,
                 _mapped(lambda steps, times=times: steps // times),  # type: ignore[misc]
+                lambda pair, times=times, by=backwards, one=one_an_epoch: (  # type: ignore[misc]
+                    not one or _is_by_epoch(pair.courses[by], pair.courses[not by], times)
+                ),
                 backwards=backwards,
                 witnesses=2,
                 alignment=Alignment(0, times, "second" if backwards else "first"),
             )
+
+
+def _is_by_epoch(one: Course, other: Course, times: int) -> bool:
+    """Whether the one has an entry for each epoch of `times` updates of the other."""
+    ends = abs((one.last + 1) * times - (other.last + 1)) < times
+    return ends and one.is_dense and one.first == 0
 
 
 def _shifts(lead: Pair) -> Iterator[Hypothesis]:
@@ -258,10 +302,12 @@ def _shifts(lead: Pair) -> Iterator[Hypothesis]:
 def _shifts_after(lead: Pair) -> Iterator[Hypothesis]:
     """A trace that began earlier has rates that the other has not."""
     for by in _candidates(lead, 0):
+        if by > 0:
+            continue
         yield Hypothesis(
             PairCause.SHIFT,
             {"steps": -by},
-            f"{{second}} is the first, {_when(by)}, with rates before it that are not the first's",
+            f"from step {lead.first.first - by} on, {{second}} is the first, {_when(by)}",
             _mapped(lambda steps, by=by: steps - by, end=True),  # type: ignore[misc]
             backwards=True,
             witnesses=3,
@@ -278,14 +324,20 @@ def _shifts_from(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
     found = _candidates(lead, begins, hints)
     for by in found:
         for backwards in (False, True):
-            go = -by if backwards else by
-            if backwards and go < 0:
+            if backwards and by > 0:
+                continue
+            if backwards:
+                # Between the two there are rates that the first does not have.
+                go, step, cause = -by, begins, PairCause.RESUMED
+                sentence = f"from step {begins - by} on, {{second}} is the first, {_when(by)}"
+            else:
+                go, (cause, sentence, step) = by, _said_from(lead, begins, by)
+            if step + go < 0:
                 continue
 
-            def mapped(steps: Int64, go: int = go) -> Int64:
-                return np.where(steps < begins, steps, steps + go)
+            def mapped(steps: Int64, go: int = go, step: int = step) -> Int64:
+                return np.where(steps < step, steps, steps + go)
 
-            cause, sentence = _said_from(lead, begins, by)
             yield Hypothesis(
                 cause,
                 {"steps": -by, "from": begins},
@@ -296,32 +348,27 @@ def _shifts_from(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
             )
 
 
-def _said_from(lead: Pair, begins: int, by: int) -> tuple[PairCause, str]:
-    """What a shift from a step on comes from, as far as the steps tell."""
+def _said_from(lead: Pair, begins: int, by: int) -> tuple[PairCause, str, int]:
+    """What a shift comes from, as far as the steps tell, and from which step on it is one."""
     steps = np.arange(max(0, begins - 4 * NEAR), begins)
     # The fault may have happened earlier, where it makes no difference.
     u = unit_roundoff(lead.precision)
     with np.errstate(invalid="ignore"):
         alike = np.abs(lead.first.at(steps + by) - lead.second.at(steps)) <= 16 * u * lead.greatest
     since = begins - int(np.argmin(alike[::-1])) if not alike.all() else begins - len(steps)
-    tops = {top for top in (lead.first.top, lead.second.top) if top is not None}
+    tops = [top for top in (lead.first.top, lead.second.top) if top is not None]
     marks = [mark for mark in lead.resumed if since <= mark <= begins]
-    if not marks and any(since - 1 <= top <= begins for top in tops):
-        top = min(top for top in tops if since - 1 <= top <= begins)
-        if abs(by) in {top, top + 1, begins}:
-            return PairCause.WARM_UP, (
-                f"{{second}} is {_when(by)} from the end of the warm-up (step {top}) on, by as "
-                "many steps as the warm-up has"
-            )
-        return PairCause.WARM_UP, (
-            f"{{second}} is {_when(by)} from the end of the warm-up (step {top}) on"
-        )
+    top = next((top for top in tops if since - 1 <= top <= begins), None)
+    if not marks and top is not None:
+        said = f"{{second}} is {_when(by)} after the warm-up, which ends at step {top}"
+        if abs(by) in {top, top + 1}:
+            said += ", by as many steps as the warm-up has"
+        return PairCause.WARM_UP, said, min(top + 1, begins)
     step = marks[0] if marks else begins
     if step == -by:
-        return PairCause.RESUMED, f"{{second}} begins anew at step {step}"
-    return PairCause.RESUMED, (
-        f"{{second}} goes on at another step from step {step} on: it is the first, {_when(by)}"
-    )
+        return PairCause.RESUMED, f"{{second}} begins anew at step {step}", step
+    said = f"{{second}} goes on at another step from step {step} on: it is the first, {_when(by)}"
+    return PairCause.RESUMED, said, step
 
 
 def _times(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
@@ -334,10 +381,11 @@ def _times(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
             for backwards in (False, True):
                 fast = "slower" if backwards else "faster"
                 few = lead.courses[backwards].jumps_seldom
+                one_by_one = _come_at(lead, times, anchor, backwards)
                 way = "late" if backwards else "early"
                 sentence = (
                     f"each change of {{second}} comes {times} times too {way}{since}"
-                    if few
+                    if one_by_one
                     else f"time runs {times} times {fast} in {{second}} than in the first{since}"
                 )
                 yield Hypothesis(
@@ -345,10 +393,25 @@ def _times(lead: Pair, lengths: list[int]) -> Iterator[Hypothesis]:
                     {"times": times, "which": fast, **({"from": anchor} if anchor else {})},
                     sentence,
                     _sped(times, anchor),
+                    lambda pair, times=times, anchor=anchor, by=backwards, one=one_by_one: (  # type: ignore[misc]
+                        not one or _come_at(pair, times, anchor, by)
+                    ),
                     backwards=backwards,
                     witnesses=(1 if times in known else 2) if few else 3,
                     distinct=True,
+                    exhausts=True,
                 )
+
+
+def _come_at(pair: Pair, times: int, anchor: int, backwards: bool) -> bool:
+    """Whether both change seldom, and each change of the one is `times` as late in the other."""
+    late, early = pair.courses[:: -1 if backwards else 1]
+    if not (late.jumps_seldom and late.is_dense and early.is_dense):
+        return False
+    lates, earlies = (course.changes - anchor for course in (late, early))
+    if len(lates) != len(earlies) or (anchor and (lates <= 0).any()):
+        return False
+    return bool((lates == times * earlies).all())
 
 
 def _sped(times: int, anchor: int) -> Callable[[Pair, Course, Int64], Predicted | None]:
@@ -444,40 +507,59 @@ def _ratio(lead: Pair, at: int) -> tuple[float, float, bool]:
     return ratio, room, False
 
 
-def _ends(lead: Pair, epochs: list[int]) -> Iterator[Hypothesis]:
+def _ends(lead: Pair, off: list[Pair], epochs: list[int]) -> Iterator[Hypothesis]:
     begins = lead.begins
     if not begins:
         return
     for backwards in (False, True):
-        stands = (lead.second, lead.first)[backwards]
-        since = int(np.searchsorted(stands.steps, begins))
-        tail = stands.rates[since:]
-        if not holds_still(tail, 8 * unit_roundoff(lead.precision) * lead.greatest):
+        found = _ending_at(lead, begins, backwards)
+        if found is None:
             continue
-        constant = float(tail[0])
 
         def predicted(
             pair: Pair, source: Course, steps: Int64, backwards: bool = backwards
-        ) -> Predicted:
-            course = (pair.second, pair.first)[backwards]
-            rate = course.rates[int(np.searchsorted(course.steps, begins))]
-            return Predicted(np.where(steps < begins, source.at(steps), rate))
+        ) -> Predicted | None:
+            found = _ending_at(pair, begins, backwards)
+            return found and Predicted(np.where(steps < begins, source.at(steps), found[0]))
 
-        before = stands.rates[since - 1] if since else constant
-        held = abs(before - constant) <= 8 * unit_roundoff(lead.precision) * lead.greatest
+        _, held, left = found
+        whole = next((n for n in epochs if left % n == 0 and left // n <= EPOCHS_OFF), None)
+        endings = {pair.name: _ending_at(pair, begins, backwards) for pair in off}
+        said = _rates_said({name: ending[0] for name, ending in endings.items() if ending})
         who, other = ("the first", "{second}") if backwards else ("{second}", "the first")
         how = "is held" if held else "stands still"
-        left = stands.last + 1 - begins
-        whole = next((n for n in epochs if left % n == 0 and left // n <= EPOCHS_OFF), None)
         early = f", {epochs_said(left, epochs)} before the end" if whole else ""
         yield Hypothesis(
             PairCause.END,
             {"step": begins, "steps": left, "which": "first" if backwards else "second"},
-            f"{who} {how} at {constant!r} from step {begins} on{early}, where {other} goes on",
+            f"{who} {how} at {said} from step {begins} on{early}, where {other} goes on",
             predicted,
+            lambda pair, by=backwards, as_lead=(held, left): (  # type: ignore[misc]
+                (found := _ending_at(pair, begins, by)) is not None and found[1:] == as_lead
+            ),
             backwards=backwards,
             witnesses=1 if held or whole else 3,
         )
+
+
+def _ending_at(pair: Pair, begins: int, backwards: bool) -> tuple[float, bool, int] | None:
+    """The rate at which the second (the first, if backwards) stands still from a step on.
+
+    Whether it had that rate before, and how many steps are left of it; None where it moves on, or
+    the other does not.
+    """
+    moves, stands = pair.courses[:: -1 if backwards else 1]
+    room = _room(pair)
+    since, others = (int(np.searchsorted(course.steps, begins)) for course in (stands, moves))
+    tail = stands.rates[since:]
+    if not since or not others or not holds_still(tail, room):
+        return None
+    constant = float(tail[0])
+    held = bool(abs(stands.rates[since - 1] - constant) <= room)
+    # Where the one is held, the other's change at that very step is the difference.
+    if holds_still(moves.rates[others - held :], room):
+        return None
+    return constant, held, stands.last + 1 - begins
 
 
 def epochs_said(steps: int, epochs: Iterable[int]) -> str:
@@ -507,15 +589,17 @@ def _lengths(lead: Pair, epochs: list[int]) -> Iterator[Hypothesis]:
                         continue
                     tried.add((end, other))
                     by = end - other
-                    way = "early" if by > 0 else "late"
+                    more = "fewer" if by > 0 else "more"
+                    since = f" from step {begin} on" if begin else ""
                     yield Hypothesis(
                         PairCause.LENGTH,
                         {"steps": -by, "end": other, "due": end},
-                        f"{{second}} comes to its end {epochs_said(abs(by), epochs)} {way}: it has "
-                        f"the course of the first in {other - begin} steps, not {end - begin}",
+                        f"{{second}} has the course of the first in {other - begin} steps{since}, "
+                        f"not {end - begin}: {epochs_said(abs(by), epochs)} {more}",
                         _stretched(begin, end, other, unit),
                         witnesses=3,
                         distinct=True,
+                        exhausts=True,
                     )
 
 
@@ -552,7 +636,7 @@ def _stretched(
     return predicted
 
 
-def _ranges(lead: Pair) -> Iterator[Hypothesis]:
+def _ranges(lead: Pair, off: list[Pair]) -> Iterator[Hypothesis]:
     """The first's course between other rates: its base scaled, and its end not."""
     known = np.isfinite(lead.one) & np.isfinite(lead.other)
     if known.sum() < 3:
@@ -567,16 +651,24 @@ def _ranges(lead: Pair) -> Iterator[Hypothesis]:
         return
     u = max(map(unit_roundoff, lead.precisions))
     error = 64 * u * (1 + abs(slope)) * float(np.abs(one).max())
-    ends = (float(other[low]), float(other[high]), float(one[low]), float(one[high]))
+    alone = len(off) == 1 and slope > 0
+    ends = [_number(rates[at]) for rates in (other, one) for at in (low, high)]
+    both = ", at the steps that both have" if len(one) < max(map(_length, lead.courses)) else ""
     yield Hypothesis(
         PairCause.RANGE,
         {"slope": slope, "offset": offset},
-        f"{{second}} has the course of the first between {_number(ends[0])} and "
-        f"{_number(ends[1])}, not {_number(ends[2])} and {_number(ends[3])}",
+        f"{{second}} has the course of the first between {ends[0]} and {ends[1]}, not {ends[2]} "
+        f"and {ends[3]}{both}"
+        if alone
+        else f"{{second}} is {_number(slope)} times the first plus {_number(offset)}",
         lambda _, source, steps: Predicted(offset + slope * source.at(steps), error=error),
         witnesses=5,
         distinct=True,
     )
+
+
+def _length(course: Course) -> int:
+    return len(course.steps)
 
 
 def _mapped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import groupby
 from typing import IO, Any
@@ -14,7 +15,7 @@ from harness.catalogue import Precision
 from harness.comparison import APPLIED, REPORTED
 from harness.errors import TraceUnreadable
 from harness.listing import counted
-from harness.reference.arithmetic import Float64
+from harness.reference.arithmetic import Float64, Int64
 from harness.traces.gathered import Block, Resumption, made, sequence_name
 from harness.traces.layout import Layout, layout, whole
 from harness.traces.lr_recorder import FORMAT, VERSION
@@ -65,7 +66,7 @@ class _Reading:
         if self.columns and not self.own and taken and not taken & {*self.columns}:
             self.problems.append(f"it has no key {self.columns[0]!r}; {min(taken)!r} was taken")
         if self.idle:
-            self.problems.append(f"{counted(self.idle, 'record')} without a rate were left out")
+            self.problems.append(f"left out: {counted(self.idle, 'record')} without a rate")
         return made(self.header, self.precision, self.parts, self.problems)
 
     def _take(self, lines: list[bytes], at: int) -> None:
@@ -128,7 +129,7 @@ class _Reading:
             if isinstance(kind, Layout):
                 self._take_entries(kind, records)
             elif kind == RESUME:
-                steps = whole(_floats([record[RESUME] for record in records]))
+                steps = _steps([record[RESUME] for record in records])
                 self.parts += map(Resumption, steps.tolist())
             else:
                 raise ValueError("neither an entry with a step and a rate, nor a resumption")
@@ -166,8 +167,10 @@ class _Reading:
         ends = "until" if self.own else found.step
         if not all(ends in record for record in records):
             raise ValueError("neither an entry with a step and a rate, nor a resumption")
-        steps = whole(_floats([record[found.step] for record in records]))
-        until = whole(_floats([record[ends] for record in records])) if self.own else steps
+        if not self.own and self._takes_those_with_rates(found, records):
+            return
+        steps = _steps([record[found.step] for record in records])
+        until = _steps([record[ends] for record in records]) if self.own else steps
         if (until < steps).any():
             raise ValueError("until is before step")
         rates: dict[str, Float64] = {}
@@ -177,20 +180,32 @@ class _Reading:
                 rates[name] = values
             else:
                 for group, column in enumerate(values.T):
-                    rates[sequence_name(name, group)] = column
+                    known = np.array([record[key][group] is not None for record in records])
+                    part = {sequence_name(name, group): column}
+                    if self.own or known.all():
+                        rates |= part
+                    else:
+                        part = {its: all_of[known] for its, all_of in part.items()}
+                        self.parts.append(Block(steps[known], until[known], part))
         if found.group is None:
             self.parts.append(Block(steps, until, rates))
             return
-        groups = whole(_floats([record[found.group] for record in records]))
+        groups = _steps([record[found.group] for record in records])
         for group in np.unique(groups).tolist():
             its = groups == group
-            self.parts.append(
-                Block(
-                    steps[its],
-                    until[its],
-                    {sequence_name(name, group): values[its] for name, values in rates.items()},
-                )
-            )
+            own = {sequence_name(name, group): values[its] for name, values in rates.items()}
+            self.parts.append(Block(steps[its], until[its], own))
+
+    def _takes_those_with_rates(self, found: Layout, records: list[dict[str, Any]]) -> bool:
+        """Where a rate is null, take each sequence from the records that have it."""
+        keys = found.rates.values()
+        if all(record[key] is not None for record in records for key in keys):
+            return False
+        self.idle += sum(all(record[key] is None for key in keys) for record in records)
+        for name, key in found.rates.items():
+            if there := [record for record in records if record[key] is not None]:
+                self._take_entries(replace(found, rates={name: key}), there)
+        return True
 
 
 def _blocks(source: str, file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -228,6 +243,10 @@ def _parsed(lines: list[bytes]) -> list[Any] | None:
     return records if len(records) == len(lines) else None
 
 
+def _steps(values: list[Any]) -> Int64:
+    return whole(_floats(values), ["null" if value is None else value for value in values])
+
+
 def _floats(values: list[Any]) -> Float64:
     """Numbers, or lists of equal length, as an array; null is NaN.
 
@@ -238,7 +257,7 @@ def _floats(values: list[Any]) -> Float64:
         items = value if isinstance(value, list) else (value,)
         for item in items:
             if item is not None and (isinstance(item, bool) or not isinstance(item, (int, float))):
-                raise ValueError(f"{item!r} is no number")
+                raise ValueError(f"{item!r} is not a number")
     try:
         return np.array(values, dtype=np.float64)
     except OverflowError:

@@ -53,20 +53,28 @@ def layout(names: Sequence[str], columns: Sequence[str] = ()) -> Layout:
     return Layout(step, group, rates)
 
 
-def whole(values: Float64) -> Int64:
+def whole(values: Float64, written: Sequence[object] = ()) -> Int64:
     """Step numbers as such.
 
+    Args:
+        values: the numbers.
+        written: the same as they stand in the file, for the message.
+
     Raises:
-        ValueError: one is not a whole number from 0 on.
+        ValueError: one is not a whole number from 0 to 2^53 - 1.
 
     >>> whole(np.array([0.0, 1e3])).tolist()
     [0, 1000]
     """
     if values.ndim != 1:
-        raise ValueError("a list is no step: a whole number from 0 on was due")
+        raise ValueError("a list is not a step: expected a whole number from 0 on")
     with np.errstate(invalid="ignore"):
         fit = (values >= 0) & (values < LARGEST) & (values == np.floor(values))
     if not fit.all():
-        value = float(values[np.argmin(fit)])
-        raise ValueError(f"{value:g} is no step: a whole number from 0 on was due")
+        at = int(np.argmin(fit))
+        value = float(values[at])
+        said = str(written[at]).strip() if len(written) else f"{value:.17g}"
+        if value >= LARGEST:
+            raise ValueError(f"step {said[:40]} is too large: the largest is 2^53 - 1")
+        raise ValueError(f"{said[:40]!r} is not a step: expected a whole number from 0 on")
     return values.astype(np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema_rs
 
+from harness.output import escaped
 from harness.report.write import write_texts
 from harness.traces import page
 from harness.traces.comparing import Comparison
@@ -26,7 +27,7 @@ def text(document: ComparisonDocument) -> str:
     Raises:
         jsonschema_rs.ValidationError: the suite's own fault.
     """
-    written = document.model_dump_json(indent=1) + "\n"
+    written = escaped(document.model_dump_json(indent=1)) + "\n"
     _validator().validate(json.loads(written))
     return written
 

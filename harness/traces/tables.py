@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO
 
 import numpy as np
@@ -11,14 +12,16 @@ import numpy as np
 from harness.catalogue import Precision
 from harness.comparison import APPLIED, REPORTED
 from harness.errors import TraceUnreadable
-from harness.reference.arithmetic import Float64
+from harness.listing import counted
+from harness.reference.arithmetic import Float64, Int64
 from harness.traces.gathered import Block, Resumption, made, sequence_name
 from harness.traces.layout import Layout, layout, whole
 from harness.traces.trace import Header, Trace
 
 BLOCK_CHARACTERS = 1 << 22
 SEPARATORS = ",;\t"
-UNKNOWN = {"", "nan", "null", "none", "na", "n/a"}
+ABSENT = {"", "null", "none", "na", "n/a"}
+"""What stands in a cell that has no rate; it says nothing of its step."""
 
 
 def read(source: str, file: IO[str], columns: Sequence[str] = ()) -> Trace:
@@ -41,6 +44,8 @@ class _Reading:
         self.exact = False
         """Whether a rate has more digits than a float32."""
         self.counted = 0
+        self.idle = 0
+        """Rows without a rate."""
 
     def trace(self, file: IO[str]) -> Trace:
         at, first = next(
@@ -68,6 +73,8 @@ class _Reading:
             self._take(lines, at, names, found)
             at += len(lines)
             lines = []
+        if self.idle:
+            self.problems.append(f"left out: {counted(self.idle, 'row')} without a rate")
         precision = Precision.FLOAT64 if self.exact else Precision.FLOAT32
         if not self.exact:
             self.problems.append("its rates have nine digits at most: they were taken for float32")
@@ -96,12 +103,18 @@ class _Reading:
         """Lines of the file, `at` being the number of the first."""
         wanted = [name for name in (found.step, found.group, *found.rates.values()) if name]
         try:
-            columns = self._regular(lines, [names.index(name) for name in wanted], len(names))
-            if columns is None:
-                rows = self._cells([line for line in lines if line.strip()])
-                cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-                columns = [_floats(cells.get(name, ())) for name in wanted]
-            self._take_columns(dict(zip(wanted, columns, strict=True)), found)
+            # A line by itself is read cell by cell, for the message.
+            columns = (
+                self._regular(lines, [names.index(name) for name in wanted], len(names))
+                if len(lines) > 1
+                else None
+            )
+            if columns is not None:
+                self._take_columns(dict(zip(wanted, columns, strict=True)), found)
+                return
+            rows = self._cells([line for line in lines if line.strip()])
+            cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+            self._take_cells({name: cells.get(name, ()) for name in wanted}, found)
         except (ValueError, csv.Error) as error:
             if len(lines) > 1:
                 for number, line in enumerate(lines, at):
@@ -124,19 +137,50 @@ class _Reading:
             return None
         return list(table.T) if len(table) == len(lines) else None
 
-    def _take_columns(self, columns: dict[str, Float64], found: Layout) -> None:
+    def _take_cells(self, cells: dict[str, Sequence[str]], found: Layout) -> None:
+        """The same where cells may be empty: each sequence has the rows that have its rate."""
+        first = self.counted
+        rows = range(len(next(iter(cells.values()))))
+        there = {
+            name: [row for row in rows if cells[written][row].strip().lower() not in ABSENT]
+            for name, written in found.rates.items()
+        }
+        self.idle += len(rows) - len({row for its in there.values() for row in its})
+        if all(len(its) == len(rows) for its in there.values()):
+            groups = [(dict(found.rates), list(rows))]
+        else:
+            groups = [({name: found.rates[name]}, its) for name, its in there.items()]
+        for rates, its in groups:
+            kept = {name: [column[row] for row in its] for name, column in cells.items()}
+            wanted = [name for name in (found.step, found.group, *rates.values()) if name]
+            part = Layout(found.step, found.group, rates)
+            self.counted = first
+            self._take_columns(
+                {name: _floats(kept[name]) for name in wanted}, part, kept, np.array(its, np.int64)
+            )
+        self.counted = first + len(rows)
+
+    def _take_columns(
+        self,
+        columns: dict[str, Float64],
+        found: Layout,
+        cells: Mapping[str, Sequence[str]] | None = None,
+        rows: Int64 | None = None,
+    ) -> None:
+        """Numbers by column; the cells that they were, and which rows they are of."""
         rates = {name: columns[written] for name, written in found.rates.items()}
         count = len(next(iter(rates.values())))
+        cells = cells or {}
         if found.step is None:
-            steps = np.arange(self.counted, self.counted + count)
+            steps = self.counted + (np.arange(count) if rows is None else rows)
         else:
-            steps = whole(columns[found.step])
+            steps = whole(columns[found.step], cells.get(found.step, ()))
         self.counted += count
         self.exact = self.exact or any(map(_is_exact, rates.values()))
         if found.group is None:
             self.parts.append(Block(steps, steps, rates))
             return
-        groups = whole(columns[found.group])
+        groups = whole(columns[found.group], cells.get(found.group, ()))
         for group in np.unique(groups).tolist():
             its = groups == group
             own = {sequence_name(name, group): values[its] for name, values in rates.items()}
@@ -150,23 +194,19 @@ def _is_exact(rates: Float64) -> bool:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        _number(cell)
     except ValueError:
-        return cell.strip().lower() in UNKNOWN
+        return cell.strip().lower() in ABSENT
     return True
 
 
 def _floats(cells: Sequence[str]) -> Float64:
-    try:
-        return np.array(list(map(float, cells)))
-    except ValueError:
-        return np.array([_number(cell) for cell in cells])
+    return np.array([_number(cell) for cell in cells], dtype=np.float64)
 
 
 def _number(cell: str) -> float:
-    if cell.strip().lower() in UNKNOWN:
-        return float("nan")
-    try:
-        return float(cell)
-    except ValueError:
-        raise ValueError(f"{cell!r} is no number") from None
+    """A decimal number; what else Python takes for one, such as `1_0`, is refused."""
+    if cell.isascii() and "_" not in cell:
+        with suppress(ValueError):
+            return float(cell)
+    raise ValueError(f"{cell[:40]!r} is not a number")

@@ -17,7 +17,6 @@ import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import execnet
 from execnet.gateway_base import ExecModel, Popen2IO
@@ -101,7 +100,7 @@ def command(python: str | None, ssh: str | None) -> list[str]:
 
 def _at_home(word: str) -> str:
     """A word with `~` as a shell of this machine takes it."""
-    return str(Path(word).expanduser()) if word.startswith("~") else word
+    return os.path.expanduser(word)  # noqa: PTH111 - it leaves a user alone that is not there
 
 
 def _quoted(path: str) -> str:

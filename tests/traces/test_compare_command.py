@@ -147,7 +147,7 @@ def test_a_trace_that_cannot_be_used_ends_it_with_2():
     Path("b.csv").write_text("step,lr\n0,high\n")
     result = called("a.csv", "b.csv")
     assert result.exit_code == 2
-    assert result.output == "conform: b.csv:2: 'high' is no number\n"
+    assert result.output == "conform: b.csv:2: 'high' is not a number\n"
     assert not Path("reports/compare/index.html").exists()
 
 

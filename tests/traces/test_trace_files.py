@@ -144,11 +144,13 @@ def test_steps_out_of_order_are_sorted_and_of_a_step_that_comes_twice_the_last_c
 
 def test_what_is_no_number_or_infinite_is_told(of):
     trace = of('{"step":0,"lr":NaN}\n{"step":1,"lr":null}\n{"step":2,"lr":1e400}\n')
-    assert np.isnan(trace.sequences["reported"][:2]).all()
-    assert trace.sequences["reported"][2] == np.inf
+    assert trace.steps.tolist() == [0, 2]
+    assert np.isnan(trace.sequences["reported"][0])
+    assert trace.sequences["reported"][1] == np.inf
     told = " ".join(trace.problems)
-    assert "2 rates are not a number" in told
+    assert "1 rate is not a number" in told
     assert "1 rate is infinite" in told
+    assert "left out: 1 record without a rate" in told
 
 
 # Of other programs
@@ -248,6 +250,100 @@ def test_a_list_that_grows_in_the_middle_is_read_and_told_apart(of):
     assert trace.steps.tolist() == list(range(9000))
 
 
+EMPTY = {
+    "rows of several loggers": "step,lr,loss\n0,0.1,\n0,,0.7\n1,0.05,\n1,,0.6\n",
+    "the rate last": "step,lr,loss\n0,,0.7\n0,0.1,\n1,,0.6\n1,0.05,\n",
+    "rows of nothing": "step;lr\n;\n0;0.1\n;\n1;0.05\n;\n",
+    "a word for nothing": "step\tlr\n0\t0.1\n0\tNA\n1\t0.05\n1\tnull\n",
+    "records": '{"step":0,"lr":0.1}\n{"step":0,"lr":null,"loss":1}\n{"step":1,"lr":0.05}\n'
+    '{"step":1,"loss":1,"lr":null}\n',
+    "records without a step": '{"step":0,"lr":0.1}\n{"step":1,"lr":0.05}\n'
+    '{"step":null,"lr":null}\n',
+    "rows of one group": "step,group,lr\n0,0,0.1\n0,0,\n1,0,0.05\n1,,\n",
+}
+
+
+@pytest.mark.parametrize("text", EMPTY.values(), ids=list(EMPTY))
+def test_where_there_is_no_rate_none_is_overwritten(of, text):
+    trace = of(text)
+    assert rates_of(trace) == {0: 0.1, 1: 0.05}
+    assert "without a rate" in " ".join(trace.problems)
+    assert "comes again" not in " ".join(trace.problems)
+
+
+def test_a_rate_of_one_sequence_is_read_where_the_other_has_none(of):
+    rows = of("step,lr_0,lr_1\n0,0.1,\n0,,0.2\n1,0.3,0.4\n1,,\n2,,0.6\n")
+    records = of(
+        '{"step":0,"lr":[0.1,null]}\n{"step":0,"lr":[null,0.2]}\n{"step":1,"lr":[0.3,0.4]}\n'
+        '{"step":2,"lr":[null,0.6]}\n'
+    )
+    for trace in (rows, records):
+        assert rates_of(trace, "reported 1") == {0: 0.2, 1: 0.4, 2: 0.6}
+        np.testing.assert_array_equal(trace.sequences["reported"], [0.1, 0.3, np.nan])
+
+
+def test_rows_without_steps_are_counted_with_those_that_are_empty(of):
+    assert rates_of(of("lr,loss\n0.1,\n,1\n0.05,1\n")) == {0: 0.1, 2: 0.05}
+
+
+@pytest.mark.parametrize(
+    ("step", "read"),
+    [
+        ("9007199254740991", 2**53 - 1),
+        ("9007199254740992", "step 9007199254740992 is too large: the largest is 2^53 - 1"),
+        ("9007199254740993", "step 9007199254740993 is too large: the largest is 2^53 - 1"),
+        ("1e300", "step 1e300 is too large: the largest is 2^53 - 1"),
+        ("1_0", "'1_0' is not a number"),
+        ("1e3", 1000),
+        (" 7 ", 7),
+        ("+3", 3),
+        ("0x10", "'0x10' is not a number"),
+        ("１", "'１' is not a number"),
+        ("٣", "'٣' is not a number"),
+        ("-0", 0),
+        ("007", 7),
+        ("-1", "'-1' is not a step: expected a whole number from 0 on"),
+        ("1.5", "'1.5' is not a step: expected a whole number from 0 on"),
+        ("", "'' is not a number"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["", "2,0.1\n3,0.1\n"], ids=["alone", "among others"])
+def test_a_step_is_read_as_it_is_written_or_refused(of, step, read, beside):
+    text = f"step,lr\n{beside}{step},0.5\n"
+    if isinstance(read, int):
+        assert rates_of(of(text))[read] == 0.5
+        return
+    with pytest.raises(TraceUnreadable) as refused:
+        of(text)
+    assert str(refused.value).endswith(f":{4 if beside else 2}: {read}")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("9007199254740992", "step 9007199254740992 is too large"),
+        ("9007199254740993", "step 9007199254740993 is too large"),
+        ("1e999", "is too large"),
+        ('"7"', "'7' is not a number"),
+        ("true", "True is not a number"),
+        ("null", "'null' is not a step"),
+        ("0x10", "no JSON"),
+        ("1_0", "no JSON"),
+        ("１", "no JSON"),
+    ],
+)
+def test_a_step_of_a_record_is_read_as_it_is_written_or_refused(of, step, said):
+    with pytest.raises(TraceUnreadable) as refused:
+        of(f'{{"step":0,"lr":1}}\n{{"step":{step},"lr":0.5}}\n')
+    assert f":2: {said}" in str(refused.value) or said in str(refused.value)
+
+
+def test_more_steps_than_can_be_counted_are_refused(of):
+    far = [line(0, 0.1, until=2**53 - 1) for _ in range(1500)]
+    with pytest.raises(TraceUnreadable, match="more than 50,000,000"):
+        of(HEAD + b"".join(far))
+
+
 # Refused
 
 BAD = {
@@ -259,14 +355,17 @@ BAD = {
     "another encoding": ("step,lr\n0,0.1 \xb5\n".encode("latin-1"), "no text in UTF-8"),
     "half of UTF-16": (b"\xff\xfes\0t", "no text in UTF-8"),
     "a list": (b'[{"step":0,"lr":0.1}]', "one object a line"),
-    "a negative step": (HEAD + line(0, 1) + line(-3, 0.1), ":3: -3 is no step"),
-    "half a step": (b"step,lr\n0,0.1\n0.5,0.1\n", ":3: 0.5 is no step"),
-    "an endless step": (b"step,lr\n1e400,0.1\n", ":2: inf is no step"),
-    "a step that is none": (b"step,lr\n0,0.1\nnan,0.1\n", ":3: nan is no step"),
-    "a huge step": (b'{"step":123456789012345678901234567890,"lr":0.1}', ":1: 1.2"),
-    "a rate that is a text": (b'{"step":0,"lr":"0.1"}\n', ":1: '0.1' is no number"),
-    "a rate that is a truth": (b'{"step":0,"lr":true}\n', ":1: True is no number"),
-    "a cell that is a text": (b"step,lr\n0,0.1\n1,high\n", ":3: 'high' is no number"),
+    "a negative step": (HEAD + line(0, 1) + line(-3, 0.1), ":3: '-3' is not a step"),
+    "half a step": (b"step,lr\n0,0.1\n0.5,0.1\n", ":3: '0.5' is not a step"),
+    "an endless step": (b"step,lr\n1e400,0.1\n", ":2: step 1e400 is too large"),
+    "a step that is none": (b"step,lr\n0,0.1\nnan,0.1\n", ":3: 'nan' is not a step"),
+    "a huge step": (
+        b'{"step":123456789012345678901234567890,"lr":0.1}',
+        ":1: step 1234",
+    ),
+    "a rate that is a text": (b'{"step":0,"lr":"0.1"}\n', ":1: '0.1' is not a number"),
+    "a rate that is a truth": (b'{"step":0,"lr":true}\n', ":1: True is not a number"),
+    "a cell that is a text": (b"step,lr\n0,0.1\n1,high\n", ":3: 'high' is not a number"),
     "a torn row": (b"step,lr\n0,0.1\n1\n", ":3: 1 columns, and 2 before"),
     "columns without names": (b"0,0,0.1\n", ":1: 3 columns without names"),
     "garbage in the middle": (HEAD + line(0, 1) + b"{oops\n" + line(1, 1), ":3: no JSON"),
@@ -278,10 +377,13 @@ BAD = {
     "an end before its begin": (HEAD + line(5, 1, until=3), "until is before step"),
     "an entry without a rate": (HEAD + b'{"step":1,"until":1}\n', ":2: neither an entry"),
     "an end beyond all memory": (HEAD + line(0, 1, until=10**12), "more than 50,000,000"),
-    "a resumption of nothing": (HEAD + line(0, 1) + b'{"resume":"x"}\n', ":3: 'x' is no number"),
-    "a resumption of a list": (HEAD + line(0, 1) + b'{"resume":[1]}\n', ":3: a list is no step"),
-    "a list of steps": (b'{"step":[0],"lr":1}\n', ":1: a list is no step"),
-    "an endless list": (HEAD + b'{"step":0,"until":0,"reported":[[1]]}\n', ":2: [1] is no number"),
+    "a resumption of nothing": (HEAD + line(0, 1) + b'{"resume":"x"}\n', ":3: 'x' is not a number"),
+    "a resumption of a list": (HEAD + line(0, 1) + b'{"resume":[1]}\n', ":3: a list is not a step"),
+    "a list of steps": (b'{"step":[0],"lr":1}\n', ":1: a list is not a step"),
+    "an endless list": (
+        HEAD + b'{"step":0,"until":0,"reported":[[1]]}\n',
+        ":2: [1] is not a number",
+    ),
     "records without a rate": (b'{"step":0,"loss":1}\n', "there is no rate in it"),
     "a column that is none": (b"step,loss\n0,1\n", "name it with --column"),
     "an endless cell": (b"step,lr\n0," + b"x" * 200_000 + b"\n", "field larger than"),

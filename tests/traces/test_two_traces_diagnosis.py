@@ -116,6 +116,6 @@ def test_a_trace_that_stops_an_epoch_early_and_agrees_until_then_is_said_to_stop
     assert comparison.verdict is PairVerdict.INCOMPLETE
     assert comparison.diagnosis.cause is PairCause.LENGTH
     assert comparison.diagnosis.sentence == (
-        f"the second ends at step {drawn.length - drawn.epoch}, one epoch of {drawn.epoch} steps "
-        "before the first does"
+        f"the second has no rate from step {drawn.length - drawn.epoch} on, one epoch of "
+        f"{drawn.epoch} steps before the first ends"
     )
