@@ -99,7 +99,7 @@ class Stream(io.TextIOBase):
             try:
                 self._stream.write(text)
             except UnicodeEncodeError:
-                encoding = self._stream.encoding
+                encoding = getattr(self._stream, "encoding", None) or "ascii"
                 self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:
             self._give_up(error)
