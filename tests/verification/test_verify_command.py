@@ -42,7 +42,7 @@ USAGE = {
     "three scripts": ([*PAIR, "--mindspore", "good.py", "--steps", "9"], "3 given"),
     "no length": ([*PAIR], "how long? Give --steps, or --epochs and --steps-per-epoch"),
     "two lengths": ([*PAIR, "--steps", "9", "--epochs", "9"], "--steps and --epochs say the same"),
-    "no updates": ([*PAIR, "--steps", "0"], "0 is not in the range x>=1"),
+    "no updates": ([*PAIR, "--steps", "0"], "0 is not in the range 1<=x<="),
     "a resumption after the end": (
         [*PAIR, "--steps", "9", "--resume-at", "9"],
         "--resume-at 9 is not before the end, 9 updates",

@@ -300,7 +300,7 @@ def test_a_framework_that_forks_at_its_start_is_greeted_once(place, tmp_path):
 
 @pytest.mark.parametrize("forged", ["2 the next one", "", "1 0: exact", "3"])
 def test_an_answer_for_another_trial_costs_the_trial_and_fails_the_run(forged):
-    behaviours = "exact", f"answers {forged}", "exact", "exact"
+    behaviours = "exact", f"answers {forged}".strip(), "exact", "exact"
     done, workers = judged(*behaviours)
     conforms = Verdict.CONFORMS
     verdicts = [judgement.verdict for judgement in done]

@@ -111,7 +111,7 @@ def run(request, report):
         raise ValueError("half a pair: \ud800")
     elif behaviour.startswith("forks"):
         fork(behaviour)
-    elif behaviour.startswith("answers "):
+    elif behaviour.split(" ")[0] == "answers":
         the_channel().send({"id": behaviour[8:], "sequences": {}, "printed": "", "warnings": []})
     applied = values[:1].repeat(len(values)) if behaviour == "not applied" else values
     report("reported", values)
