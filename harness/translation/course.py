@@ -260,9 +260,15 @@ class _Judge:
                 self._say(_first(event).node, what)
         if len(single) == len(updates) and len(updates) > 1:
             self._say(_first(updates[1]).node, "is a second update, and the step comes after both")
-        self.units.setdefault(UPDATE if len(single) == len(updates) else EPOCH, first)
-        if len(updates) == 1 and isinstance(updates[0], Loop):
-            self.passes = updates[0].passes if _is_plain(updates[0]) else None
+        unit = UPDATE if len(single) == len(updates) else EPOCH
+        passes = None
+        if len(updates) == 1 and isinstance(updates[0], Loop) and _is_plain(updates[0]):
+            passes = updates[0].passes
+        if unit in self.units and unit == EPOCH and (passes is None or passes != self.passes):
+            line = _line_of(self.units[unit])
+            self._say(first, f"may come after another number of updates than on line {line}")
+        self.passes = passes
+        self.units.setdefault(unit, first)
 
 
 def _is_plain(loop: Loop) -> bool:

@@ -8,9 +8,9 @@ something that is not in the file. Nothing is run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from harness.translation.scopes import Function, NotLiteral, Scope, Scopes
@@ -36,6 +36,8 @@ _HARMLESS_DECORATORS = {
     *("command", "option", "argument", "compile", "jit", "automain", "property", "override"),
     *("wraps", "cache", "lru_cache", "contextmanager"),
 }
+_SCALERS = {"scaler", "grad_scaler", "amp_scaler", "loss_scaler"}
+"""What a scaler of gradients is usually called, where it is an argument."""
 _HARMLESS_BASES = {"object", "torch.nn.Module", "abc.ABC", "mindspore.nn.Cell"}
 _ENDINGS = {"sys.exit", "exit", "quit", "os._exit"}
 
@@ -80,12 +82,24 @@ class Branch:
     alternatives: list[list[Any]]
 
 
+class Absent:
+    """What a name stands for that is bound to nothing, or to None."""
+
+
+ABSENT = Absent()
+
+
 @dataclass(eq=False)
 class Instance:
     """An object of a class of the file, or one that has been given an attribute."""
 
     made_by: ast.ClassDef | None
-    attributes: dict[str, Any] = field(default_factory=dict)
+    known: Callable[[Instance], dict[str, Any]]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Its attributes, as far as they are known now."""
+        return self.known(self)
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,7 @@ class Following:
         if isinstance(around, ast.ClassDef):
             instance = next((i for i in self._instances if i.made_by is around), None)
             if instance is None:
-                instance = Instance(around)
+                instance = Instance(around, self._attributes)
                 self._instances.append(instance)
                 first = self._method(around, "__init__")
                 if first is not None and first is not function:
@@ -224,7 +238,8 @@ class Following:
                     if left or is_whole:
                         return left
                 case ast.Return(value=value):
-                    self._returned[-1].append(self._value(value))
+                    empty = value is None or _is_none(value)
+                    self._returned[-1].append(ABSENT if empty else self._value(value))
                     self._left_in_loop[-1] |= self._loops > self._loops_at_call[-1] > 0
                     return "return"
                 case ast.Raise():
@@ -259,7 +274,7 @@ class Following:
             case ast.Expr(value=value):
                 self._value(value)
             case ast.Assign(targets=targets, value=value):
-                found = self._value(value)
+                found = ABSENT if _is_none(value) else self._value(value)
                 for target in targets:
                     self._assign(target, found)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
@@ -282,8 +297,9 @@ class Following:
                 bodies = [case.body for case in cases]
                 self._branch(statement, [*bodies, []])
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                for each in (*statement.decorator_list, *statement.args.defaults):
+                for each in statement.decorator_list:
                     self._plain(each)
+                self._defaults_escape(statement.args)
             case ast.ClassDef(bases=bases, body=body):
                 for each in bases:
                     self._plain(each)
@@ -378,19 +394,16 @@ class Following:
         """What names stand for after two branches: a schedule that one of them makes is made."""
         names = {}
         for key in one.keys() | other.keys():
-            a, b = one.get(key), other.get(key)
-            if a is b or a == b or b is None:
+            a, b = one.get(key, ABSENT), other.get(key, ABSENT)
+            if a is b or a == b or b is ABSENT:
                 names[key] = a
-            elif a is None:
+            elif a is ABSENT:
                 names[key] = b
             else:
                 things = _things(a) | _things(b)
-                schedules = frozenset(thing for thing in things if thing.is_schedule)
-                if schedules:
-                    self._emit("chosen", schedules, node)
-                if things - schedules:
-                    self._emit("chosen", things - schedules, node)
-                names[key] = things if isinstance(a, frozenset) else a
+                if things:
+                    self._emit("chosen", things, node)
+                names[key] = things or None
         return names
 
     @contextmanager
@@ -407,7 +420,6 @@ class Following:
             now = self._names.get(key)
             if _things(value) and now is not value and _things(now) != _things(value):
                 self._emit("rebound", _things(value), node)
-        self._names = {**before, **{k: v for k, v in self._names.items() if v is not None}}
 
     def _for(self, statement: ast.For | ast.AsyncFor) -> None:
         over = self._value(statement.iter)
@@ -433,7 +445,10 @@ class Following:
     def _assign(self, target: ast.expr, value: Any) -> None:
         match target:
             case ast.Name():
-                self._hold(self.scopes.owner(target), target.id, value)
+                owner = self.scopes.owner(target)
+                self._hold(owner, target.id, value)
+                if owner is not None and owner.is_class:
+                    self._escape(value, target)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 each = value if isinstance(value, tuple) and len(value) == len(targets) else None
                 if each is None:
@@ -444,9 +459,6 @@ class Following:
                 self._assign_attribute(target, of, attr, value)
             case ast.Subscript(value=of):
                 base = self._value(of)
-                if isinstance(base, dict) and isinstance(target.slice, ast.Constant):
-                    base[target.slice.value] = value
-                    return
                 self._write(base, target)
                 self._escape(value, target)
             case ast.Starred(value=inner):
@@ -455,11 +467,12 @@ class Following:
 
     def _assign_attribute(self, target: ast.Attribute, of: ast.expr, attr: str, value: Any) -> None:
         base = self._value(of)
-        if base is None and _things(value) and isinstance(of, ast.Name):
-            base = Instance(None)
+        is_object = isinstance(of, ast.Name) and not self._full(of)
+        if base is None and _things(value) and is_object and isinstance(of, ast.Name):
+            base = Instance(None, self._attributes)
             self._hold(self.scopes.owner(of), of.id, base)
         if isinstance(base, Instance):
-            base.attributes[attr] = value
+            self._names[base, attr] = value
             self._held.setdefault((None, attr), set()).update(_things(value))
             unread = self._unread_base(base.made_by)
             if unread and _things(value):
@@ -518,6 +531,13 @@ class Following:
 
     # Expressions
 
+    def _attributes(self, of: Instance) -> dict[str, Any]:
+        return {key[1]: value for key, value in self._names.items() if key[0] is of}
+
+    def _defaults_escape(self, parameters: ast.arguments) -> None:
+        for default in (*parameters.defaults, *filter(None, parameters.kw_defaults)):
+            self._escape(self._value(default), default)
+
     def _plain(self, node: ast.expr) -> None:
         """An expression of which nothing is done with what it gives, as far as is known."""
         value = self._value(node)
@@ -529,7 +549,8 @@ class Following:
             case None | ast.Constant():
                 return None
             case ast.Name():
-                return self._names.get((self.scopes.owner(node), node.id))
+                value = self._names.get((self.scopes.owner(node), node.id))
+                return None if value is ABSENT else value
             case ast.Attribute(value=of, attr=attr):
                 return self._attribute(node, self._value(of), attr)
             case ast.Call():
@@ -543,6 +564,7 @@ class Following:
             case ast.Subscript(value=of, slice=index):
                 return self._item(node, self._value(of), index)
             case ast.Lambda():
+                self._defaults_escape(node.args)
                 return Called(node)
             case ast.NamedExpr(target=target, value=value):
                 given = self._value(value)
@@ -581,17 +603,19 @@ class Following:
         outer, events, values = self._events, [], []
         for part in (body, orelse):
             self._events = []
-            values.append(self._value(part))
+            values.append(ABSENT if _is_none(part) else self._value(part))
             events.append(self._events)
         self._events = outer
         self._add_branch(node, events)
         one, other = values
-        return self._merged({"": one}, {"": other}, node)[""]
+        value = self._merged({"": one}, {"": other}, node)[""]
+        return None if value is ABSENT else value
 
     def _attribute(self, node: ast.Attribute, base: Any, attr: str) -> Any:
         if isinstance(base, Instance):
-            if attr in base.attributes:
-                return base.attributes[attr]
+            if (base, attr) in self._names:
+                found = self._names[base, attr]
+                return None if found is ABSENT else found
             method = self._method(base.made_by, attr) if base.made_by is not None else None
             if method is not None and any(
                 ast.unparse(each) == "property" for each in method.decorator_list
@@ -606,7 +630,7 @@ class Following:
                     self._escape(base, node)
             elif attr == "param_groups":
                 return Groups(base)
-            elif attr not in _READ_OF_OPTIMIZER and attr != "defaults":
+            elif attr not in _READ_OF_OPTIMIZER:
                 self._escape(base, node)
             return None
         if base is not None:
@@ -668,20 +692,20 @@ class Following:
                 return self._used(node, base, func.attr)
             if isinstance(base, Groups) or (base is not None and not isinstance(base, Instance)):
                 self._escape(base, node)
-            if func.attr == "step" and node.args:
+            if func.attr in {"step", "unscale_"} and node.args and self._is_scaler(func.value):
                 value = self._value(node.args[0])
                 if isinstance(value, frozenset) and value:
-                    self._emit("update", value, node)
+                    if func.attr == "step":
+                        self._emit("update", value, node)
                     self._arguments_escape(node, 1)
                     return None
-            if func.attr == "unscale_":
-                return None
             if isinstance(base, Instance):
                 target = self._attribute(func, base, func.attr)
                 if isinstance(target, Called):
                     return self._inline(target.node, node, target.of)
-                if not isinstance(target, frozenset):
-                    self._arguments_escape(node)
+                if base.made_by is None:
+                    self._escape(base, node)
+                self._arguments_escape(node)
                 return None
         return self._function_called(node, func)
 
@@ -717,7 +741,7 @@ class Following:
         if isinstance(found, Function):
             return self._inline(found, node, None)
         if isinstance(found, ast.ClassDef):
-            instance = Instance(found)
+            instance = Instance(found, self._attributes)
             self._instances.append(instance)
             first = self._method(found, "__init__")
             if first is not None:
@@ -734,6 +758,14 @@ class Following:
             self._escape(self._value(func), func)
         self._arguments_escape(node)
         return None
+
+    def _is_scaler(self, node: ast.expr) -> bool:
+        """Whether it scales losses: its `step` makes an update of an optimizer."""
+        try:
+            made = self.scopes.of(node) if isinstance(node, ast.Name | ast.Attribute) else node
+        except NotLiteral:
+            return ast.unparse(node).rpartition(".")[2] in _SCALERS
+        return isinstance(made, ast.Call) and ast.unparse(made.func).endswith("GradScaler")
 
     def _is_taken(self, thing: Thing) -> bool:
         """What MindSpore's own functions may be given: an optimizer, and a callback."""
@@ -796,10 +828,10 @@ class Following:
             return
         base = self._value(place.value)
         if base is None and isinstance(place.value, ast.Name):
-            base = Instance(None)
+            base = Instance(None, self._attributes)
             self._hold(self.scopes.owner(place.value), place.value.id, base)
         if isinstance(base, Instance):
-            base.attributes[place.attr] = value
+            self._names[base, place.attr] = value
             self._held.setdefault((None, place.attr), set()).update(value)
 
     def _optimizer_made(self, node: ast.Call) -> Any:
@@ -826,7 +858,8 @@ class Following:
                 self._arguments_escape(call)
             self._followed.discard(function)
             return None
-        kept = {key: self._names.get(key) for key in [(own, name) for name in own.bindings]}
+        keys = [(own, name) for name in own.bindings]
+        kept = {key: self._names.get(key, ABSENT) for key in keys}
         self._bind_arguments(function, call, instance, own)
         self._stack.append(function)
         self._returned.append([])
@@ -837,9 +870,10 @@ class Following:
             value = self._value(function.body)
         else:
             self._run(function.body)
-            value = None
+            value = ABSENT
             for returned in self._returned[-1]:
                 value = self._merged({"": value}, {"": returned}, function)[""]
+            value = None if value is ABSENT else value
         self._loops_at_call.pop()
         self._left_in_loop.pop()
         self._returned.pop()
@@ -880,8 +914,9 @@ class Following:
                     values[keyword.arg] = value
                 else:
                     self._escape(value, call)
+        parameters_ = {a.arg for a in ast.walk(parameters) if isinstance(a, ast.arg)}
         for name in own.bindings:
-            self._hold(own, name, values.get(name))
+            self._hold(own, name, values.get(name, None if name in parameters_ else ABSENT))
 
     def _arguments_escape(self, node: ast.Call, first: int = 0) -> None:
         for argument in node.args[first:]:
@@ -966,6 +1001,10 @@ def walk(events: Iterable[Any]) -> Iterator[Event]:
                 yield from walk(alternative)
         else:
             yield event
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _passes(over: ast.expr) -> int | None:

@@ -67,7 +67,7 @@ for epoch in range(8):
     for group in optimizer.param_groups:
         group["lr"] = max(group["lr"], 0.01)
 """,
-        "writes.py:11: `group['lr'] = max(group['lr'], 0.01)` may change the rates",
+        "writes.py:10: `group['lr']` may change the rates",
     ),
 }
 

@@ -609,6 +609,74 @@ def test_what_is_done_before_a_training_ends_counts_too(tmp_path, body):
     assert differences(tmp_path, text + "    scheduler.step()\n")
 
 
+AWAY = """
+import helper
+import contextlib
+for epoch in range(8):
+    {0}
+    for batch in loader:
+        optimizer.step()
+    scheduler.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        "helper.scheduler = scheduler; helper.end()",
+        "config = load(); config.optimizer = optimizer; config.end()",
+        "things = {'o': optimizer}; things['o'] = None",
+        "scheduler = scheduler if epoch else helper.made",
+        "optimizer = helper.made if epoch else optimizer",
+        "helper.step(optimizer)",
+        "adjuster.step(optimizer)",
+        "monitor.step(scheduler)",
+        "run = optimizer.step; run()",
+        "run = [scheduler.step]; run[0]()",
+        "(yield_ := scheduler).step()",
+        "helper.end(*[optimizer])",
+        "helper.end(**{'o': optimizer})",
+        "getattr(scheduler, 'step')()",
+        "type(scheduler).step(scheduler)",
+        "scheduler._step_count = 0",
+        "del optimizer.param_groups[0]['lr']",
+        "optimizer.param_groups = groups",
+        "optimizer.param_groups[0] |= {'lr': 1}",
+        "map(lambda g: g.update(lr=1), optimizer.param_groups)",
+        "[g.update(lr=1) for g in optimizer.param_groups]",
+        "optimizer.__dict__.update(a=1)",
+        "optimizer.defaults['lr'] = 1",
+        "optimizer.register_step_post_hook(hook)",
+        "copy.copy(scheduler).step()",
+        "optimizer.__setstate__(state)",
+    ],
+)
+def test_what_is_done_out_of_sight_is_a_difference(tmp_path, away):
+    assert differences(tmp_path, MADE + AWAY.format(away))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def end(s=scheduler):\n    s.step()\n" + AWAY.format("end()"),
+        "end = lambda s=scheduler: s.step()\n" + AWAY.format("end()"),
+        "class Config:\n    s = scheduler\n" + AWAY.format("Config.s.step()"),
+        "class T:\n    def __init__(self):\n        self.s = scheduler\n        if a:\n"
+        "            self.s = ExponentialLR(optimizer, 0.5)\nt = T()\n" + TRAINING,
+        "if a:\n    scheduler = helper.made\n" + TRAINING,
+        "if a:\n    scheduler = None\n" + AWAY.format("if scheduler:\n        scheduler.step()"),
+        AWAY.format("with contextlib.suppress(E): optimizer.step()"),
+        AWAY.format("for each in (scheduler, net):\n        if a: break\n        each.step()"),
+        AWAY.format("for a in b:\n        if a: break\n    else:\n        scheduler.step()"),
+        "def early():\n    for b in loader:\n        optimizer.step()\n        if b: return\n"
+        "    scheduler.step()\nfor epoch in range(8):\n    early()\n",
+        "try:\n    scheduler = ExponentialLR(optimizer, 0.9)\nexcept E:\n    pass\n" + TRAINING,
+    ],
+)
+def test_what_is_done_in_a_roundabout_way_is_a_difference(tmp_path, text):
+    assert differences(tmp_path, MADE + text)
+
+
 def test_a_script_that_steps_at_two_paces_is_said_to(tmp_path):
     assert "after an update, and on line" in differences(tmp_path, MADE + TRAINING + EACH, UPDATES)
 
