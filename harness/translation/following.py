@@ -958,7 +958,7 @@ class Following:
 
     def _full(self, node: ast.AST) -> str:
         try:
-            return self.scopes.full(node) or ""
+            return self.scopes.full(node, star=False) or ""
         except NotLiteral:
             return ""
 

@@ -577,6 +577,19 @@ for epoch in range(8):
             "something else with s.StepLR",
         ),
     ],
+    "bound anew by a star import": [
+        (
+            MADE.replace("net =", "from models import *\nnet =", 1) + TRAINING,
+            "from models import *",
+        ),
+        (
+            "import torch\nfrom models import *\nnet = torch.nn.Linear(2, 2)\n"
+            "optimizer = torch.optim.SGD(net.parameters(), lr=0.2)\n"
+            "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)\n" + TRAINING,
+            "`torch` may be bound anew: line 2 has `from models import *`",
+        ),
+        (MADE + "from .models import *\n" + TRAINING, "from .models import *"),
+    ],
     "not as long as was said": [
         (MADE + TRAINING.replace("loader", "range(5)"), "an epoch of the script has 5 updates"),
         (MADE + TRAINING.replace("loader", "range(300)"), "has 300 updates, not 3"),
