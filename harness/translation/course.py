@@ -204,6 +204,9 @@ class _Judge:
             else:
                 break
         events = [event for event in events if not _is_made(event)]
+        for event in events[:-1]:
+            if isinstance(event, Loop) and event.is_left:
+                self._say(event.node, "may be left in the middle of a pass, and more follows")
         if len(events) == 1 and isinstance(events[0], Branch):
             full = [_without_made(each) for each in events[0].alternatives]
             full = [each for each in full if each]

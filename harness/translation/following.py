@@ -72,6 +72,8 @@ class Loop:
     node: ast.AST
     body: list[Any]
     passes: int | None = None
+    is_left: bool = False
+    """Whether it may be left in the middle of a pass."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,12 @@ class Following:
         self._returned: list[list[Any]] = []
         self._stack: list[ast.AST] = []
         self._followed: set[ast.AST] = set()
+        self._given_away: set[ast.AST] = set()
         self._instances: list[Instance] = []
         self._loops = 0
         self._loops_at_call = [0]
         self._left_in_loop = [False]
+        self._is_left = False
         self._calls = 0
         with self._root():
             self._run(self.scopes.tree.body)
@@ -156,10 +160,11 @@ class Following:
     # Where a following begins
 
     @contextmanager
-    def _root(self) -> Iterator[None]:
+    def _root(self, loops: int = 0) -> Iterator[None]:
+        """`loops` is 1 of what may be called again and again."""
         self._events = []
         self.roots.append(self._events)
-        self._loops, self._loops_at_call, self._left_in_loop = 0, [0], [False]
+        self._loops, self._loops_at_call, self._left_in_loop = loops, [loops], [False]
         yield
 
     def _follow_the_rest(self) -> None:
@@ -197,9 +202,9 @@ class Following:
                 self._instances.append(instance)
                 first = self._method(around, "__init__")
                 if first is not None and first is not function:
-                    with self._root():
+                    with self._root(1):
                         self._inline(first, None, instance)
-        with self._root():
+        with self._root(1):
             value = self._inline(function, None, instance)
             what = f"`{function.name}` returns {WHICH} to a caller that is not in the file"
             self._escape(value, function, what)
@@ -219,7 +224,8 @@ class Following:
     def _unfollowed(self) -> Iterator[tuple[ast.AST, Thing, ast.AST]]:
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
         for function in self.scopes.parents:
-            if isinstance(function, kinds) and function not in self._followed:
+            is_known = function in self._followed and function not in self._given_away
+            if isinstance(function, kinds) and not is_known:
                 seen = set()
                 for thing, mention in self._mentioned(function):
                     if thing not in seen:
@@ -255,12 +261,23 @@ class Following:
                         self._plain(item.context_expr)
                         if item.optional_vars is not None:
                             self._assign(item.optional_vars, None)
-                    if any("suppress" in ast.unparse(item.context_expr) for item in items):
-                        self._branch(statement, [body, []])
-                    elif left := self._run(body):
-                        return left
+                    if not any("suppress" in ast.unparse(item.context_expr) for item in items):
+                        if left := self._run(body):
+                            return left
+                    elif self._branch(statement, [body, []]):
+                        self._branch(statement, [rest, []])
+                        return ""
+                case ast.Match(subject=subject, cases=cases):
+                    self._plain(subject)
+                    if self._branch(statement, [*(case.body for case in cases), []]):
+                        self._branch(statement, [rest, []])
+                        return ""
                 case ast.Try():
-                    if left := self._try(statement):
+                    left, is_sure = self._try(statement)
+                    if left and not is_sure:
+                        self._branch(statement, [rest, []])
+                        return ""
+                    if left:
                         return left
                 case _:
                     self._statement(statement)
@@ -292,10 +309,6 @@ class Following:
                     self._plain(test)
                     self._run(body)
                 self._otherwise(statement, orelse)
-            case ast.Match(subject=subject, cases=cases):
-                self._plain(subject)
-                bodies = [case.body for case in cases]
-                self._branch(statement, [*bodies, []])
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 for each in statement.decorator_list:
                     self._plain(each)
@@ -342,43 +355,56 @@ class Following:
 
     def _is_end(self, left: str) -> bool:
         """Whether what leaves a block so ends the training, or the program."""
-        ends = left == "raise" or (left == "break" and self._loops == 1)
-        return ends or (left == "return" and self._loops_at_call[-1] == 0)
+        if left == "break" and self._loops == 1:
+            self._is_left = True
+            return True
+        if left == "return" and self._loops_at_call[-1] == 0:
+            self._is_left |= self._loops > 0
+            return True
+        return left == "raise"
 
-    def _try(self, statement: ast.Try) -> str:
+    def _try(self, statement: ast.Try) -> tuple[str, bool]:
+        """How it is left, and whether it is left so in any case."""
         before = dict(self._names)
         body, left = self._captured(statement.body)
         if not left:
             further, left = self._captured(statement.orelse)
             body += further
         after = self._names
-        alternatives, caught = [body], False
+        alternatives, caught, lefts = [body], False, [left]
         for handler in statement.handlers:
             self._names = dict(before)
             events, how = self._captured(handler.body)
             if events or not self._is_end(how):
                 caught = True
                 alternatives.append(events)
+                lefts.append(how)
                 after = self._merged(after, self._names, statement)
         self._names = after
         if caught:
             self._add_branch(statement, alternatives)
         else:
             self._events.extend(body)
-        return self._run(statement.finalbody) or ("" if caught else left)
+        if left := self._run(statement.finalbody):
+            return left, True
+        return next(filter(None, lefts), ""), all(lefts)
 
-    def _branch(self, statement: ast.AST, bodies: list[list[ast.stmt]]) -> None:
+    def _branch(self, statement: ast.AST, bodies: list[list[ast.stmt]]) -> bool:
+        """Follow one of several; whether one of them leaves what is around it."""
+        is_left = False
         before, after = dict(self._names), None
         alternatives = []
         for body in bodies:
             self._names = dict(before)
             events, left = self._captured(body)
             if events or not self._is_end(left):
+                is_left |= bool(left)
                 alternatives.append(events)
                 names = self._names
                 after = names if after is None else self._merged(after, names, statement)
         self._names = before if after is None else after
         self._add_branch(statement, alternatives)
+        return is_left
 
     def _add_branch(self, node: ast.AST, alternatives: list[list[Any]]) -> None:
         if any(alternatives):
@@ -415,7 +441,8 @@ class Following:
         self._loops -= 1
         events, self._events = self._events, outer
         if events:
-            self._events.append(Loop(node, events, passes))
+            self._events.append(Loop(node, events, passes, self._is_left))
+        self._is_left &= self._loops > 0
         for key, value in before.items():
             now = self._names.get(key)
             if _things(value) and now is not value and _things(now) != _things(value):
@@ -550,6 +577,8 @@ class Following:
                 return None
             case ast.Name():
                 value = self._names.get((self.scopes.owner(node), node.id))
+                if value is None and (function := self._function(node)) is not None:
+                    self._given_away.add(function)
                 return None if value is ABSENT else value
             case ast.Attribute(value=of, attr=attr):
                 return self._attribute(node, self._value(of), attr)
@@ -572,8 +601,8 @@ class Following:
                 return given
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self._either(node, test, body, orelse)
-            case ast.BoolOp(op=ast.And(), values=[first, *others]) if self._truth(first):
-                return [self._value(other) for other in others][-1]
+            case ast.BoolOp(op=ast.And(), values=[first, second]) if self._truth(first):
+                return self._value(second)
             case ast.BoolOp(values=[first, *others]):
                 value = self._value(first)
                 outer, self._events = self._events, []
@@ -659,24 +688,32 @@ class Following:
     def _comprehension(self, node: Any) -> Any:
         first = node.generators[0]
         over = self._value(first.iter)
-        results: list[Any] = []
-        element = node.value if isinstance(node, ast.DictComp) else node.elt
-        simple = len(node.generators) == 1 and isinstance(over, tuple) and _things(over)
-        passes: Any = over if simple else (over if isinstance(over, Groups) else None,)
-        for each in passes:
-            if simple:
+        is_plain = isinstance(node, ast.ListComp) and len(node.generators) == 1 and not first.ifs
+        if is_plain and isinstance(over, tuple) and _things(over):
+            results = []
+            for each in over:
                 self._assign(first.target, each)
-                results.append(self._value(element))
-                continue
-            with self._loop(node):
-                self._assign(first.target, each)
-                for condition in first.ifs:
+                results.append(self._value(node.elt))
+            return tuple(results)
+        outer, self._events = self._events, []
+        with self._loop(node):
+            self._assign(first.target, over if isinstance(over, Groups) else None)
+            if not isinstance(over, Groups):
+                self._escape(over, node)
+            for generator in node.generators[1:]:
+                self._plain(generator.iter)
+                self._assign(generator.target, None)
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self._escape(self._value(part), node)
+            for generator in node.generators:
+                for condition in generator.ifs:
                     self._plain(condition)
-                for generator in node.generators[1:]:
-                    self._plain(generator.iter)
-                    self._assign(generator.target, None)
-                self._escape(self._value(element), node)
-        return tuple(results) if simple else None
+        events, self._events = self._events, outer
+        # Conditions are not asked about, and a generator is run by whoever takes from it.
+        is_whole = isinstance(node, ast.ListComp) and not any(g.ifs for g in node.generators)
+        self._add_branch(node, [events] if is_whole else [events, []])
+        return None
 
     # Calls
 
@@ -729,18 +766,17 @@ class Following:
                 return tuple(zip(*values, strict=False))
             self._escape(tuple(values), node)
             return None
-        held = self._value(func) if isinstance(func, ast.Name) else None
+        held = None
+        if isinstance(func, ast.Name):
+            held = self._names.get((self.scopes.owner(func), func.id))
         if isinstance(held, Called):
             return self._inline(held.node, node, held.of)
         if isinstance(held, frozenset) and held:
             return self._object_called(node, held)
-        try:
-            found = self.scopes.binding(func).value if isinstance(func, ast.Name) else None
-        except NotLiteral:
-            found = None
-        if isinstance(found, Function):
-            return self._inline(found, node, None)
-        if isinstance(found, ast.ClassDef):
+        function, found = self._function(func), self._class(func)
+        if function is not None:
+            return self._inline(function, node, None)
+        if found is not None:
             instance = Instance(found, self._attributes)
             self._instances.append(instance)
             first = self._method(found, "__init__")
@@ -914,9 +950,9 @@ class Following:
                     values[keyword.arg] = value
                 else:
                     self._escape(value, call)
-        parameters_ = {a.arg for a in ast.walk(parameters) if isinstance(a, ast.arg)}
+        unknown = {a.arg for a in ast.walk(parameters) if isinstance(a, ast.arg)}
         for name in own.bindings:
-            self._hold(own, name, values.get(name, None if name in parameters_ else ABSENT))
+            self._hold(own, name, values.get(name, None if name in unknown else ABSENT))
 
     def _arguments_escape(self, node: ast.Call, first: int = 0) -> None:
         for argument in node.args[first:]:
@@ -937,6 +973,13 @@ class Following:
                 return found[-1]
             of = next((b for base in of.bases if (b := self._class(base)) is not None), None)
         return None
+
+    def _function(self, name: ast.expr) -> Function | None:
+        try:
+            found = self.scopes.binding(name).value if isinstance(name, ast.Name) else None
+        except NotLiteral:
+            return None
+        return found if isinstance(found, Function) else None
 
     def _class(self, base: ast.expr) -> ast.ClassDef | None:
         try:
@@ -966,6 +1009,9 @@ class Following:
         self._events.append(Event(kind, things, node, what))
 
     def _escape(self, value: Any, node: ast.AST, what: str = "") -> None:
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Called):
+                self._given_away.add(each.node)
         if things := _things(value):
             self._emit("escape", things, node, what)
 

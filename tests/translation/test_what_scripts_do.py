@@ -684,6 +684,22 @@ def test_what_is_done_out_of_sight_is_a_difference(tmp_path, away):
         "def early():\n    for b in loader:\n        optimizer.step()\n        if b: return\n"
         "    scheduler.step()\nfor epoch in range(8):\n    early()\n",
         "try:\n    scheduler = ExponentialLR(optimizer, 0.9)\nexcept E:\n    pass\n" + TRAINING,
+        "def end():\n    scheduler.step()\nhooks.append(end)\nfor epoch in range(8):\n"
+        "    for b in loader:\n        optimizer.step()\n    end()\n",
+        "end = lambda: scheduler.step()\nhooks.append(end)\nfor epoch in range(8):\n"
+        "    for b in loader:\n        optimizer.step()\n    end()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    scheduler and a and scheduler.step()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    [s.step() for s in (scheduler,) if a]\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    any(s.step() for s in (scheduler,))\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    match a:\n        case 1:\n            continue\n    scheduler.step()\n",
+        "for epoch in range(8):\n    try:\n        optimizer.step()\n        continue\n"
+        "    except E:\n        optimizer.step()\n    scheduler.step()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    if a:\n        break\n    scheduler.step()\n" + TRAINING,
     ],
 )
 def test_what_is_done_in_a_roundabout_way_is_a_difference(tmp_path, text):
