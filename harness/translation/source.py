@@ -174,7 +174,7 @@ def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written
     if not found:
         raise Untranslatable(
             str(path),
-            "no schedule of the catalogue is made there by a call; see: conform list",
+            "no schedule of the catalogue is made by a call there: conform list implementations",
         )
     return found
 

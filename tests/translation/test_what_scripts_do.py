@@ -706,6 +706,29 @@ def test_what_is_done_in_a_roundabout_way_is_a_difference(tmp_path, text):
     assert differences(tmp_path, MADE + text)
 
 
+@pytest.mark.parametrize(
+    ("call", "given", "what"),
+    [
+        ("StepLR(optimizer, size)", {"size": 5}, "the script has size = 2, and --set says 5"),
+        ("StepLR(optimizer, size * 2)", {"size": 3}, "the script has size = 2, and --set says 3"),
+        ("LambdaLR(optimizer, lambda t: size / 2 + t)", {"size": 1}, "and --set says 1"),
+        ("StepLR(optimizer, size)", {"size": 2}, ""),
+        ("StepLR(optimizer, args.size)", {"args.size": 2}, ""),
+    ],
+)
+def test_a_value_that_is_given_against_the_script_is_a_difference(tmp_path, call, given, what):
+    text = HEAD + f"size = 2\nscheduler = {call}\n" + TRAINING
+    said = differences(tmp_path, text, given=given)
+    assert what in said and bool(said) is bool(what)
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.3, 2.0])
+def test_a_rate_that_is_given_against_the_script_is_a_difference(tmp_path, lr):
+    said = differences(tmp_path, MADE + TRAINING, lr=lr)
+    assert f"train.py:8: the script's optimizer has lr 0.2, and --lr says {lr}" in said
+    assert not differences(tmp_path, MADE + TRAINING, lr=0.2)
+
+
 def test_a_script_that_steps_at_two_paces_is_said_to(tmp_path):
     assert "after an update, and on line" in differences(tmp_path, MADE + TRAINING + EACH, UPDATES)
 
