@@ -20,7 +20,7 @@ EPILOG = """\b
 CALL is a call as it stands in a script, a Python file, or a line of it:
   'ExponentialLR(gamma=0.9)'         torch's schedulers, with --lr
   'nn.ExponentialDecayLR(0.1, 0.9, 390, is_stair=True)'   MindSpore's, to torch
-  train.py    train.py:12            read, and never run
+  train.py    train.py:12            read, and never imported or run
 
 \b
 Examples:
@@ -36,7 +36,8 @@ Examples:
 \b
 Exit codes:
   0    a form was found that conforms over the whole training
-  1    none conforms, or the original is not as its own definition has it
+  1    none conforms, the original is not as its own definition has it, or the
+       script's rates are not those of the call, or may not be
   2    wrong usage, or a call that cannot be read
   3    the framework to move to cannot be started
   130  interrupted"""
@@ -87,11 +88,15 @@ def migrate(
     no_verify: bool,
     as_json: bool,
 ) -> None:
-    """Write a schedule of PyTorch for MindSpore, or the other way round, and prove it.
+    """Write a schedule of PyTorch for MindSpore, or the other way round, and verify it.
 
     Prints every form that the other framework has for it, as code to paste. Each is run through
     the whole training on the installed frameworks, and its rates, reported and really applied, are
-    held against the reference model within a derived error budget.
+    compared with the reference model within a derived error bound.
+
+    What is verified is the call. If the script does more (steps under a condition, before the
+    optimizer or with an argument, writes to param_groups, has a second schedule on the optimizer
+    or gives it to code outside the file), the output begins with that, with file and line.
     """
     from harness import translation
     from harness.project import own_records

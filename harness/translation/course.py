@@ -204,6 +204,9 @@ class _Judge:
             else:
                 break
         events = [event for event in events if not _is_made(event)]
+        for event in events[:-1]:
+            if isinstance(event, Loop) and event.is_left:
+                self._say(event.node, "may be left in the middle of a pass, and more follows")
         if len(events) == 1 and isinstance(events[0], Branch):
             full = [_without_made(each) for each in events[0].alternatives]
             full = [each for each in full if each]
@@ -260,9 +263,15 @@ class _Judge:
                 self._say(_first(event).node, what)
         if len(single) == len(updates) and len(updates) > 1:
             self._say(_first(updates[1]).node, "is a second update, and the step comes after both")
-        self.units.setdefault(UPDATE if len(single) == len(updates) else EPOCH, first)
-        if len(updates) == 1 and isinstance(updates[0], Loop):
-            self.passes = updates[0].passes if _is_plain(updates[0]) else None
+        unit = UPDATE if len(single) == len(updates) else EPOCH
+        passes = None
+        if len(updates) == 1 and isinstance(updates[0], Loop) and _is_plain(updates[0]):
+            passes = updates[0].passes
+        if unit in self.units and unit == EPOCH and (passes is None or passes != self.passes):
+            line = _line_of(self.units[unit])
+            self._say(first, f"may come after another number of updates than on line {line}")
+        self.passes = passes
+        self.units.setdefault(unit, first)
 
 
 def _is_plain(loop: Loop) -> bool:

@@ -54,6 +54,9 @@ class Names:
 
     def __init__(self, given: Mapping[str, Any], scopes: Scopes | None = None) -> None:
         self.given, self.scopes = given, scopes
+        self.compared: set[ast.AST] = set()
+        self.contradicted: dict[str, tuple[int, Any]] = {}
+        """What the script itself says of names that are given, and on which line it is used."""
 
     def of(self, node: ast.AST) -> Any:
         """A value, or the tree of an expression, function or class.
@@ -246,10 +249,23 @@ def _named(node: ast.expr, names: Names, frame: _Frame, depth: int) -> Any:
         if module in _MODULES and constant in _CONSTANTS:
             return getattr(_MODULES[module], constant)
     known = names.of(node)
+    if name in names.given and names.scopes is not None and node not in names.compared:
+        names.compared.add(node)
+        _compare_with_script(node, names, known)
     if isinstance(known, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         raise NotLiteral(node, f"`{name}` would have to be run to be known")
     # What stands elsewhere knows nothing of the names of a function that is applied here.
     return _value(known, names, _Frame(), depth + 1) if isinstance(known, ast.expr) else known
+
+
+def _compare_with_script(node: ast.expr, names: Names, given: Any) -> None:
+    others = {name: known for name, known in names.given.items() if name != ast.unparse(node)}
+    try:
+        own = value(node, Names(others, names.scopes))
+    except NotLiteral:
+        return
+    if own != given:
+        names.contradicted[ast.unparse(node)] = node.lineno, own
 
 
 def _function(node: ast.expr, names: Names, frame: _Frame) -> Callable[..., Any]:

@@ -8,9 +8,9 @@ something that is not in the file. Nothing is run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from harness.translation.scopes import Function, NotLiteral, Scope, Scopes
@@ -36,6 +36,8 @@ _HARMLESS_DECORATORS = {
     *("command", "option", "argument", "compile", "jit", "automain", "property", "override"),
     *("wraps", "cache", "lru_cache", "contextmanager"),
 }
+_SCALERS = {"scaler", "grad_scaler", "amp_scaler", "loss_scaler"}
+"""What a scaler of gradients is usually called, where it is an argument."""
 _HARMLESS_BASES = {"object", "torch.nn.Module", "abc.ABC", "mindspore.nn.Cell"}
 _ENDINGS = {"sys.exit", "exit", "quit", "os._exit"}
 
@@ -70,6 +72,8 @@ class Loop:
     node: ast.AST
     body: list[Any]
     passes: int | None = None
+    is_left: bool = False
+    """Whether it may be left in the middle of a pass."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,24 @@ class Branch:
     alternatives: list[list[Any]]
 
 
+class Absent:
+    """What a name stands for that is bound to nothing, or to None."""
+
+
+ABSENT = Absent()
+
+
 @dataclass(eq=False)
 class Instance:
     """An object of a class of the file, or one that has been given an attribute."""
 
     made_by: ast.ClassDef | None
-    attributes: dict[str, Any] = field(default_factory=dict)
+    known: Callable[[Instance], dict[str, Any]]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Its attributes, as far as they are known now."""
+        return self.known(self)
 
 
 @dataclass(frozen=True)
@@ -130,10 +146,12 @@ class Following:
         self._returned: list[list[Any]] = []
         self._stack: list[ast.AST] = []
         self._followed: set[ast.AST] = set()
+        self._given_away: set[ast.AST] = set()
         self._instances: list[Instance] = []
         self._loops = 0
         self._loops_at_call = [0]
         self._left_in_loop = [False]
+        self._is_left = False
         self._calls = 0
         with self._root():
             self._run(self.scopes.tree.body)
@@ -142,10 +160,11 @@ class Following:
     # Where a following begins
 
     @contextmanager
-    def _root(self) -> Iterator[None]:
+    def _root(self, loops: int = 0) -> Iterator[None]:
+        """`loops` is 1 of what may be called again and again."""
         self._events = []
         self.roots.append(self._events)
-        self._loops, self._loops_at_call, self._left_in_loop = 0, [0], [False]
+        self._loops, self._loops_at_call, self._left_in_loop = loops, [loops], [False]
         yield
 
     def _follow_the_rest(self) -> None:
@@ -179,13 +198,13 @@ class Following:
         if isinstance(around, ast.ClassDef):
             instance = next((i for i in self._instances if i.made_by is around), None)
             if instance is None:
-                instance = Instance(around)
+                instance = Instance(around, self._attributes)
                 self._instances.append(instance)
                 first = self._method(around, "__init__")
                 if first is not None and first is not function:
-                    with self._root():
+                    with self._root(1):
                         self._inline(first, None, instance)
-        with self._root():
+        with self._root(1):
             value = self._inline(function, None, instance)
             what = f"`{function.name}` returns {WHICH} to a caller that is not in the file"
             self._escape(value, function, what)
@@ -205,7 +224,8 @@ class Following:
     def _unfollowed(self) -> Iterator[tuple[ast.AST, Thing, ast.AST]]:
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
         for function in self.scopes.parents:
-            if isinstance(function, kinds) and function not in self._followed:
+            is_known = function in self._followed and function not in self._given_away
+            if isinstance(function, kinds) and not is_known:
                 seen = set()
                 for thing, mention in self._mentioned(function):
                     if thing not in seen:
@@ -224,7 +244,8 @@ class Following:
                     if left or is_whole:
                         return left
                 case ast.Return(value=value):
-                    self._returned[-1].append(self._value(value))
+                    empty = value is None or _is_none(value)
+                    self._returned[-1].append(ABSENT if empty else self._value(value))
                     self._left_in_loop[-1] |= self._loops > self._loops_at_call[-1] > 0
                     return "return"
                 case ast.Raise():
@@ -240,12 +261,23 @@ class Following:
                         self._plain(item.context_expr)
                         if item.optional_vars is not None:
                             self._assign(item.optional_vars, None)
-                    if any("suppress" in ast.unparse(item.context_expr) for item in items):
-                        self._branch(statement, [body, []])
-                    elif left := self._run(body):
-                        return left
+                    if not any("suppress" in ast.unparse(item.context_expr) for item in items):
+                        if left := self._run(body):
+                            return left
+                    elif self._branch(statement, [body, []]):
+                        self._branch(statement, [rest, []])
+                        return ""
+                case ast.Match(subject=subject, cases=cases):
+                    self._plain(subject)
+                    if self._branch(statement, [*(case.body for case in cases), []]):
+                        self._branch(statement, [rest, []])
+                        return ""
                 case ast.Try():
-                    if left := self._try(statement):
+                    left, is_sure = self._try(statement)
+                    if left and not is_sure:
+                        self._branch(statement, [rest, []])
+                        return ""
+                    if left:
                         return left
                 case _:
                     self._statement(statement)
@@ -259,7 +291,7 @@ class Following:
             case ast.Expr(value=value):
                 self._value(value)
             case ast.Assign(targets=targets, value=value):
-                found = self._value(value)
+                found = ABSENT if _is_none(value) else self._value(value)
                 for target in targets:
                     self._assign(target, found)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
@@ -277,13 +309,10 @@ class Following:
                     self._plain(test)
                     self._run(body)
                 self._otherwise(statement, orelse)
-            case ast.Match(subject=subject, cases=cases):
-                self._plain(subject)
-                bodies = [case.body for case in cases]
-                self._branch(statement, [*bodies, []])
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                for each in (*statement.decorator_list, *statement.args.defaults):
+                for each in statement.decorator_list:
                     self._plain(each)
+                self._defaults_escape(statement.args)
             case ast.ClassDef(bases=bases, body=body):
                 for each in bases:
                     self._plain(each)
@@ -326,43 +355,56 @@ class Following:
 
     def _is_end(self, left: str) -> bool:
         """Whether what leaves a block so ends the training, or the program."""
-        ends = left == "raise" or (left == "break" and self._loops == 1)
-        return ends or (left == "return" and self._loops_at_call[-1] == 0)
+        if left == "break" and self._loops == 1:
+            self._is_left = True
+            return True
+        if left == "return" and self._loops_at_call[-1] == 0:
+            self._is_left |= self._loops > 0
+            return True
+        return left == "raise"
 
-    def _try(self, statement: ast.Try) -> str:
+    def _try(self, statement: ast.Try) -> tuple[str, bool]:
+        """How it is left, and whether it is left so in any case."""
         before = dict(self._names)
         body, left = self._captured(statement.body)
         if not left:
             further, left = self._captured(statement.orelse)
             body += further
         after = self._names
-        alternatives, caught = [body], False
+        alternatives, caught, lefts = [body], False, [left]
         for handler in statement.handlers:
             self._names = dict(before)
             events, how = self._captured(handler.body)
             if events or not self._is_end(how):
                 caught = True
                 alternatives.append(events)
+                lefts.append(how)
                 after = self._merged(after, self._names, statement)
         self._names = after
         if caught:
             self._add_branch(statement, alternatives)
         else:
             self._events.extend(body)
-        return self._run(statement.finalbody) or ("" if caught else left)
+        if left := self._run(statement.finalbody):
+            return left, True
+        return next(filter(None, lefts), ""), all(lefts)
 
-    def _branch(self, statement: ast.AST, bodies: list[list[ast.stmt]]) -> None:
+    def _branch(self, statement: ast.AST, bodies: list[list[ast.stmt]]) -> bool:
+        """Follow one of several; whether one of them leaves what is around it."""
+        is_left = False
         before, after = dict(self._names), None
         alternatives = []
         for body in bodies:
             self._names = dict(before)
             events, left = self._captured(body)
             if events or not self._is_end(left):
+                is_left |= bool(left)
                 alternatives.append(events)
                 names = self._names
                 after = names if after is None else self._merged(after, names, statement)
         self._names = before if after is None else after
         self._add_branch(statement, alternatives)
+        return is_left
 
     def _add_branch(self, node: ast.AST, alternatives: list[list[Any]]) -> None:
         if any(alternatives):
@@ -378,19 +420,16 @@ class Following:
         """What names stand for after two branches: a schedule that one of them makes is made."""
         names = {}
         for key in one.keys() | other.keys():
-            a, b = one.get(key), other.get(key)
-            if a is b or a == b or b is None:
+            a, b = one.get(key, ABSENT), other.get(key, ABSENT)
+            if a is b or a == b or b is ABSENT:
                 names[key] = a
-            elif a is None:
+            elif a is ABSENT:
                 names[key] = b
             else:
                 things = _things(a) | _things(b)
-                schedules = frozenset(thing for thing in things if thing.is_schedule)
-                if schedules:
-                    self._emit("chosen", schedules, node)
-                if things - schedules:
-                    self._emit("chosen", things - schedules, node)
-                names[key] = things if isinstance(a, frozenset) else a
+                if things:
+                    self._emit("chosen", things, node)
+                names[key] = things or None
         return names
 
     @contextmanager
@@ -402,12 +441,12 @@ class Following:
         self._loops -= 1
         events, self._events = self._events, outer
         if events:
-            self._events.append(Loop(node, events, passes))
+            self._events.append(Loop(node, events, passes, self._is_left))
+        self._is_left &= self._loops > 0
         for key, value in before.items():
             now = self._names.get(key)
             if _things(value) and now is not value and _things(now) != _things(value):
                 self._emit("rebound", _things(value), node)
-        self._names = {**before, **{k: v for k, v in self._names.items() if v is not None}}
 
     def _for(self, statement: ast.For | ast.AsyncFor) -> None:
         over = self._value(statement.iter)
@@ -433,7 +472,10 @@ class Following:
     def _assign(self, target: ast.expr, value: Any) -> None:
         match target:
             case ast.Name():
-                self._hold(self.scopes.owner(target), target.id, value)
+                owner = self.scopes.owner(target)
+                self._hold(owner, target.id, value)
+                if owner is not None and owner.is_class:
+                    self._escape(value, target)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 each = value if isinstance(value, tuple) and len(value) == len(targets) else None
                 if each is None:
@@ -444,9 +486,6 @@ class Following:
                 self._assign_attribute(target, of, attr, value)
             case ast.Subscript(value=of):
                 base = self._value(of)
-                if isinstance(base, dict) and isinstance(target.slice, ast.Constant):
-                    base[target.slice.value] = value
-                    return
                 self._write(base, target)
                 self._escape(value, target)
             case ast.Starred(value=inner):
@@ -455,11 +494,12 @@ class Following:
 
     def _assign_attribute(self, target: ast.Attribute, of: ast.expr, attr: str, value: Any) -> None:
         base = self._value(of)
-        if base is None and _things(value) and isinstance(of, ast.Name):
-            base = Instance(None)
+        is_object = isinstance(of, ast.Name) and not self._full(of)
+        if base is None and _things(value) and is_object and isinstance(of, ast.Name):
+            base = Instance(None, self._attributes)
             self._hold(self.scopes.owner(of), of.id, base)
         if isinstance(base, Instance):
-            base.attributes[attr] = value
+            self._names[base, attr] = value
             self._held.setdefault((None, attr), set()).update(_things(value))
             unread = self._unread_base(base.made_by)
             if unread and _things(value):
@@ -518,6 +558,13 @@ class Following:
 
     # Expressions
 
+    def _attributes(self, of: Instance) -> dict[str, Any]:
+        return {key[1]: value for key, value in self._names.items() if key[0] is of}
+
+    def _defaults_escape(self, parameters: ast.arguments) -> None:
+        for default in (*parameters.defaults, *filter(None, parameters.kw_defaults)):
+            self._escape(self._value(default), default)
+
     def _plain(self, node: ast.expr) -> None:
         """An expression of which nothing is done with what it gives, as far as is known."""
         value = self._value(node)
@@ -529,7 +576,10 @@ class Following:
             case None | ast.Constant():
                 return None
             case ast.Name():
-                return self._names.get((self.scopes.owner(node), node.id))
+                value = self._names.get((self.scopes.owner(node), node.id))
+                if value is None and (function := self._function(node)) is not None:
+                    self._given_away.add(function)
+                return None if value is ABSENT else value
             case ast.Attribute(value=of, attr=attr):
                 return self._attribute(node, self._value(of), attr)
             case ast.Call():
@@ -543,6 +593,7 @@ class Following:
             case ast.Subscript(value=of, slice=index):
                 return self._item(node, self._value(of), index)
             case ast.Lambda():
+                self._defaults_escape(node.args)
                 return Called(node)
             case ast.NamedExpr(target=target, value=value):
                 given = self._value(value)
@@ -550,8 +601,8 @@ class Following:
                 return given
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self._either(node, test, body, orelse)
-            case ast.BoolOp(op=ast.And(), values=[first, *others]) if self._truth(first):
-                return [self._value(other) for other in others][-1]
+            case ast.BoolOp(op=ast.And(), values=[first, second]) if self._truth(first):
+                return self._value(second)
             case ast.BoolOp(values=[first, *others]):
                 value = self._value(first)
                 outer, self._events = self._events, []
@@ -581,17 +632,19 @@ class Following:
         outer, events, values = self._events, [], []
         for part in (body, orelse):
             self._events = []
-            values.append(self._value(part))
+            values.append(ABSENT if _is_none(part) else self._value(part))
             events.append(self._events)
         self._events = outer
         self._add_branch(node, events)
         one, other = values
-        return self._merged({"": one}, {"": other}, node)[""]
+        value = self._merged({"": one}, {"": other}, node)[""]
+        return None if value is ABSENT else value
 
     def _attribute(self, node: ast.Attribute, base: Any, attr: str) -> Any:
         if isinstance(base, Instance):
-            if attr in base.attributes:
-                return base.attributes[attr]
+            if (base, attr) in self._names:
+                found = self._names[base, attr]
+                return None if found is ABSENT else found
             method = self._method(base.made_by, attr) if base.made_by is not None else None
             if method is not None and any(
                 ast.unparse(each) == "property" for each in method.decorator_list
@@ -606,7 +659,7 @@ class Following:
                     self._escape(base, node)
             elif attr == "param_groups":
                 return Groups(base)
-            elif attr not in _READ_OF_OPTIMIZER and attr != "defaults":
+            elif attr not in _READ_OF_OPTIMIZER:
                 self._escape(base, node)
             return None
         if base is not None:
@@ -635,24 +688,32 @@ class Following:
     def _comprehension(self, node: Any) -> Any:
         first = node.generators[0]
         over = self._value(first.iter)
-        results: list[Any] = []
-        element = node.value if isinstance(node, ast.DictComp) else node.elt
-        simple = len(node.generators) == 1 and isinstance(over, tuple) and _things(over)
-        passes: Any = over if simple else (over if isinstance(over, Groups) else None,)
-        for each in passes:
-            if simple:
+        is_plain = isinstance(node, ast.ListComp) and len(node.generators) == 1 and not first.ifs
+        if is_plain and isinstance(over, tuple) and _things(over):
+            results = []
+            for each in over:
                 self._assign(first.target, each)
-                results.append(self._value(element))
-                continue
-            with self._loop(node):
-                self._assign(first.target, each)
-                for condition in first.ifs:
+                results.append(self._value(node.elt))
+            return tuple(results)
+        outer, self._events = self._events, []
+        with self._loop(node):
+            self._assign(first.target, over if isinstance(over, Groups) else None)
+            if not isinstance(over, Groups):
+                self._escape(over, node)
+            for generator in node.generators[1:]:
+                self._plain(generator.iter)
+                self._assign(generator.target, None)
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self._escape(self._value(part), node)
+            for generator in node.generators:
+                for condition in generator.ifs:
                     self._plain(condition)
-                for generator in node.generators[1:]:
-                    self._plain(generator.iter)
-                    self._assign(generator.target, None)
-                self._escape(self._value(element), node)
-        return tuple(results) if simple else None
+        events, self._events = self._events, outer
+        # Conditions are not asked about, and a generator is run by whoever takes from it.
+        is_whole = isinstance(node, ast.ListComp) and not any(g.ifs for g in node.generators)
+        self._add_branch(node, [events] if is_whole else [events, []])
+        return None
 
     # Calls
 
@@ -668,20 +729,20 @@ class Following:
                 return self._used(node, base, func.attr)
             if isinstance(base, Groups) or (base is not None and not isinstance(base, Instance)):
                 self._escape(base, node)
-            if func.attr == "step" and node.args:
+            if func.attr in {"step", "unscale_"} and node.args and self._is_scaler(func.value):
                 value = self._value(node.args[0])
                 if isinstance(value, frozenset) and value:
-                    self._emit("update", value, node)
+                    if func.attr == "step":
+                        self._emit("update", value, node)
                     self._arguments_escape(node, 1)
                     return None
-            if func.attr == "unscale_":
-                return None
             if isinstance(base, Instance):
                 target = self._attribute(func, base, func.attr)
                 if isinstance(target, Called):
                     return self._inline(target.node, node, target.of)
-                if not isinstance(target, frozenset):
-                    self._arguments_escape(node)
+                if base.made_by is None:
+                    self._escape(base, node)
+                self._arguments_escape(node)
                 return None
         return self._function_called(node, func)
 
@@ -705,19 +766,18 @@ class Following:
                 return tuple(zip(*values, strict=False))
             self._escape(tuple(values), node)
             return None
-        held = self._value(func) if isinstance(func, ast.Name) else None
+        held = None
+        if isinstance(func, ast.Name):
+            held = self._names.get((self.scopes.owner(func), func.id))
         if isinstance(held, Called):
             return self._inline(held.node, node, held.of)
         if isinstance(held, frozenset) and held:
             return self._object_called(node, held)
-        try:
-            found = self.scopes.binding(func).value if isinstance(func, ast.Name) else None
-        except NotLiteral:
-            found = None
-        if isinstance(found, Function):
-            return self._inline(found, node, None)
-        if isinstance(found, ast.ClassDef):
-            instance = Instance(found)
+        function, found = self._function(func), self._class(func)
+        if function is not None:
+            return self._inline(function, node, None)
+        if found is not None:
+            instance = Instance(found, self._attributes)
             self._instances.append(instance)
             first = self._method(found, "__init__")
             if first is not None:
@@ -734,6 +794,14 @@ class Following:
             self._escape(self._value(func), func)
         self._arguments_escape(node)
         return None
+
+    def _is_scaler(self, node: ast.expr) -> bool:
+        """Whether it scales losses: its `step` makes an update of an optimizer."""
+        try:
+            made = self.scopes.of(node) if isinstance(node, ast.Name | ast.Attribute) else node
+        except NotLiteral:
+            return ast.unparse(node).rpartition(".")[2] in _SCALERS
+        return isinstance(made, ast.Call) and ast.unparse(made.func).endswith("GradScaler")
 
     def _is_taken(self, thing: Thing) -> bool:
         """What MindSpore's own functions may be given: an optimizer, and a callback."""
@@ -796,10 +864,10 @@ class Following:
             return
         base = self._value(place.value)
         if base is None and isinstance(place.value, ast.Name):
-            base = Instance(None)
+            base = Instance(None, self._attributes)
             self._hold(self.scopes.owner(place.value), place.value.id, base)
         if isinstance(base, Instance):
-            base.attributes[place.attr] = value
+            self._names[base, place.attr] = value
             self._held.setdefault((None, place.attr), set()).update(value)
 
     def _optimizer_made(self, node: ast.Call) -> Any:
@@ -826,7 +894,8 @@ class Following:
                 self._arguments_escape(call)
             self._followed.discard(function)
             return None
-        kept = {key: self._names.get(key) for key in [(own, name) for name in own.bindings]}
+        keys = [(own, name) for name in own.bindings]
+        kept = {key: self._names.get(key, ABSENT) for key in keys}
         self._bind_arguments(function, call, instance, own)
         self._stack.append(function)
         self._returned.append([])
@@ -837,9 +906,10 @@ class Following:
             value = self._value(function.body)
         else:
             self._run(function.body)
-            value = None
+            value = ABSENT
             for returned in self._returned[-1]:
                 value = self._merged({"": value}, {"": returned}, function)[""]
+            value = None if value is ABSENT else value
         self._loops_at_call.pop()
         self._left_in_loop.pop()
         self._returned.pop()
@@ -880,8 +950,9 @@ class Following:
                     values[keyword.arg] = value
                 else:
                     self._escape(value, call)
+        unknown = {a.arg for a in ast.walk(parameters) if isinstance(a, ast.arg)}
         for name in own.bindings:
-            self._hold(own, name, values.get(name))
+            self._hold(own, name, values.get(name, None if name in unknown else ABSENT))
 
     def _arguments_escape(self, node: ast.Call, first: int = 0) -> None:
         for argument in node.args[first:]:
@@ -903,6 +974,13 @@ class Following:
             of = next((b for base in of.bases if (b := self._class(base)) is not None), None)
         return None
 
+    def _function(self, name: ast.expr) -> Function | None:
+        try:
+            found = self.scopes.binding(name).value if isinstance(name, ast.Name) else None
+        except NotLiteral:
+            return None
+        return found if isinstance(found, Function) else None
+
     def _class(self, base: ast.expr) -> ast.ClassDef | None:
         try:
             found = self.scopes.binding(base).value if isinstance(base, ast.Name) else None
@@ -923,7 +1001,7 @@ class Following:
 
     def _full(self, node: ast.AST) -> str:
         try:
-            return self.scopes.full(node) or ""
+            return self.scopes.full(node, star=False) or ""
         except NotLiteral:
             return ""
 
@@ -931,6 +1009,9 @@ class Following:
         self._events.append(Event(kind, things, node, what))
 
     def _escape(self, value: Any, node: ast.AST, what: str = "") -> None:
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Called):
+                self._given_away.add(each.node)
         if things := _things(value):
             self._emit("escape", things, node, what)
 
@@ -966,6 +1047,10 @@ def walk(events: Iterable[Any]) -> Iterator[Event]:
                 yield from walk(alternative)
         else:
             yield event
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _passes(over: ast.expr) -> int | None:

@@ -198,6 +198,9 @@ def read(written: Written, length: Length, lr: float | None) -> Original:
     if wraps:
         _check_unit(reader, length)
     _check_optimizer(reader, lr)
+    for name, (line, other) in written.names.contradicted.items():
+        what = f"the script has {name} = {other!r}, and --set says {written.names.given[name]!r}"
+        reader.differences.append((line, what))
     call = None if source is not None else _again(reader, api, bound, family, schedule, training)
     remarks = written.course.remarks if written.course is not None else ()
     differences = sorted({*reader.differences, *((r.line, r.what) for r in remarks)})
@@ -292,6 +295,7 @@ def _groups(written: Written, node: ast.expr) -> str:
 
 
 _PARAMETERS = {"parameters", "named_parameters", "trainable_params", "get_parameters"}
+_TENSORS = {"Parameter", "Tensor", "tensor", "zeros", "ones", "empty", "full", "rand", "randn"}
 
 
 def _group(written: Written, node: ast.expr) -> str:
@@ -301,7 +305,7 @@ def _group(written: Written, node: ast.expr) -> str:
         if None in keys:
             return UNKNOWN
         return RATES if {"lr", "learning_rate"} & set(keys) else SEVERAL
-    if isinstance(node, ast.Call) and ast.unparse(node.func) != "dict":
+    if isinstance(node, ast.Call) and _name(ast.unparse(node.func)) in _TENSORS:
         return ONE
     is_weight = isinstance(node, ast.Attribute) and node.attr in {"weight", "bias"}
     return ONE if is_weight else UNKNOWN

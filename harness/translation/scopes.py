@@ -127,8 +127,10 @@ class Scopes:
             around = self.parents.get(around)
         return around
 
-    def binding(self, name: ast.Name) -> Binding:
+    def binding(self, name: ast.Name, star: bool = True) -> Binding:
         """The one place that binds a name.
+
+        `star` tells whether a later `import *` makes an import unknown too.
 
         Raises:
             NotLiteral: there is none, there are several, or something else may bind it.
@@ -144,11 +146,11 @@ class Scopes:
         if first.value is None and not first.full:
             told = self._told(first.node)
             raise NotLiteral(name, f"`{name.id}` is not known: {told}", name.id)
-        if owner is self.module:
+        if owner is self.module and (star or not first.full):
             self._check_module(name, first)
         return first
 
-    def full(self, node: ast.AST) -> str | None:
+    def full(self, node: ast.AST, star: bool = True) -> str | None:
         """The full name of what was imported: `torch.optim.SGD` of `optim.SGD`.
 
         None for what was not; of what is not bound here, the name, as of Python's own functions.
@@ -157,20 +159,20 @@ class Scopes:
             NotLiteral: several places bind it.
         """
         if isinstance(node, ast.Attribute):
-            of = self.full(node.value)
+            of = self.full(node.value, star)
             return None if of is None else f"{of}.{node.attr}"
         if not isinstance(node, ast.Name):
             return None
         if self.owner(node) is not None:
-            return self.binding(node).full or None
-        for star in reversed(self.stars):
-            if (names := self.exported.get(star.module or "")) is None or star.level:
-                told = self._told(star)
+            return self.binding(node, star).full or None
+        for every in reversed(self.stars):
+            if (names := self.exported.get(every.module or "")) is None or every.level:
+                told = self._told(every)
                 raise NotLiteral(
                     node, f"`{node.id}` may be bound by another module: {told}", node.id
                 )
             if node.id in names:
-                return f"{star.module}.{node.id}"
+                return f"{every.module}.{node.id}"
         return node.id
 
     def of(self, node: ast.AST) -> ast.AST:

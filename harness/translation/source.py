@@ -174,14 +174,14 @@ def in_file(path: Path, line: int | None, given: dict[str, Any]) -> list[Written
     if not found:
         raise Untranslatable(
             str(path),
-            "no schedule of the catalogue is made there by a call; see: conform list",
+            "no schedule of the catalogue is made by a call there: conform list implementations",
         )
     return found
 
 
 def _api_in(scopes: Scopes, node: ast.Call) -> str | None:
     try:
-        full = scopes.full(node.func)
+        full = scopes.full(node.func, star=False)
     except NotLiteral:
         return None
     return _api(full, None) if full else None
@@ -219,7 +219,7 @@ def _calls(
     calls = [node for node in scopes.parents if isinstance(node, ast.Call)]
     for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
         try:
-            full = scopes.full(node.func) or ""
+            full = scopes.full(node.func, star=False) or ""
         except NotLiteral as error:
             if ast.unparse(node.func).rpartition(".")[2] in _LAST:
                 unsure[node] = error
@@ -245,10 +245,15 @@ def _other_uses(
     for call, error in unsure.items():
         yield call.lineno, f"`{short(call)}` may make another schedule: {error.what}"
     functions = {node.func for node in apis}
+    for function in functions:
+        try:
+            scopes.full(function)
+        except NotLiteral as error:
+            yield function.lineno, error.what
     for node in scopes.parents:
         if isinstance(node, ast.Name | ast.Attribute) and node not in functions:
             try:
-                api = _api(scopes.full(node) or "", None)
+                api = _api(scopes.full(node, star=False) or "", None)
             except NotLiteral:
                 continue
             if api is not None and not _is_asked_for(scopes, node):

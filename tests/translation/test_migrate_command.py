@@ -17,6 +17,112 @@ def conform(*words):
 LENGTH = ("--lr", "0.1", "--epochs", "3", "--steps-per-epoch", "2")
 
 
+SCRIPTS = {
+    "step_first.py": (
+        """\
+import torch
+net = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.2)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)
+for epoch in range(8):
+    scheduler.step()
+    for batch in range(3):
+        optimizer.step()
+""",
+        "step_first.py:6: `scheduler.step()` comes before the updates of its epoch (line 8)",
+    ),
+    "product_of_two.py": (
+        """\
+import torch
+net = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.2)
+smooth = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
+stairs = torch.optim.lr_scheduler.StepLR(optimizer, step_size=4, gamma=0.5)
+for epoch in range(8):
+    optimizer.step()
+    smooth.step()
+    stairs.step()
+""",
+        "step_size=4, g...` acts on the same optimizer too",
+    ),
+    "configure.py": (
+        """\
+import torch
+def configure(net):
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.2)
+    return {"optimizer": optimizer, "s": torch.optim.lr_scheduler.StepLR(optimizer, 3)}
+""",
+        "configure.py:2: `configure` returns the schedule to a caller that is not in the file",
+    ),
+    "writes.py": (
+        """\
+import torch
+net = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.2)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)
+for epoch in range(8):
+    for batch in range(3):
+        optimizer.step()
+    scheduler.step()
+    for group in optimizer.param_groups:
+        group["lr"] = max(group["lr"], 0.01)
+""",
+        "writes.py:10: `group['lr']` may change the rates",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_else_a_script_does_comes_first_and_exits_with_1(tmp_path, monkeypatch, name):
+    text, said = SCRIPTS[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(f"{text}raise SystemExit('it was run')\n", encoding="utf-8")
+    words = (name, "--epochs", "8", "--steps-per-epoch", "3", "--no-verify")
+    result = conform(*words)
+    first, *others = result.output.splitlines()
+    assert result.exit_code == 1
+    assert first == "The script's learning rates are not those of this call alone, or may not be:"
+    assert any(said in other for other in others[:3])
+    as_json = conform(*words, "--json")
+    assert as_json.exit_code == 1
+    migration = json.loads(as_json.stdout)[0]
+    assert any(said in difference for difference in migration["differences"])
+    assert not migration["proven"]
+    for form in migration["forms"]:
+        comments = [line for line in form["code"].splitlines() if line.startswith("# not in this")]
+        assert any(said in comment for comment in comments)
+        compile(form["code"], "code", "exec")
+
+
+@pytest.mark.frameworks
+def test_a_script_that_does_more_is_not_proven_by_a_form_that_conforms(tmp_path, quick_python):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPTS["step_first.py"][0], encoding="utf-8")
+    result = conform(str(path), "--epochs", "8", "--steps-per-epoch", "3")
+    assert result.exit_code == 1
+    assert result.output.startswith("The script's learning rates are not those of this call alone")
+    assert result.output.splitlines()[-1].startswith("this is not the script's schedule")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("AdamW(net.parameters(), lr=0.2)", "AdamW(net.parameters(), lr=0.2)"),
+        ("SGD(net.parameters(), lr=0.2, momentum=0.9)", "momentum=0.9"),
+        ("SGD([{'params': a}, {'params': b}], lr=0.2)", "[{'params': a}, {'params': b}]"),
+        ("SGD(net.parameters(), lr=0.2)", ""),
+    ],
+)
+def test_an_optimizer_that_is_not_the_plain_one_of_the_code_is_said(tmp_path, made, said):
+    path = tmp_path / "train.py"
+    text = SCRIPTS["step_first.py"][0].replace("SGD(net.parameters(), lr=0.2)", made)
+    path.write_text(text, encoding="utf-8")
+    lines = conform(str(path), "--epochs", "8", "--steps-per-epoch", "3", "--no-verify").output
+    found = [line for line in lines.splitlines() if "the script's optimizer is" in line]
+    assert all(said in line for line in found)
+    assert bool(found) is bool(said)
+
+
 def test_help_has_examples_and_exit_codes():
     text = conform("--help").output
     assert "conform migrate 'ExponentialLR(gamma=0.9)' --lr 0.1" in text

@@ -577,6 +577,19 @@ for epoch in range(8):
             "something else with s.StepLR",
         ),
     ],
+    "bound anew by a star import": [
+        (
+            MADE.replace("net =", "from models import *\nnet =", 1) + TRAINING,
+            "from models import *",
+        ),
+        (
+            "import torch\nfrom models import *\nnet = torch.nn.Linear(2, 2)\n"
+            "optimizer = torch.optim.SGD(net.parameters(), lr=0.2)\n"
+            "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)\n" + TRAINING,
+            "`torch` may be bound anew: line 2 has `from models import *`",
+        ),
+        (MADE + "from .models import *\n" + TRAINING, "from .models import *"),
+    ],
     "not as long as was said": [
         (MADE + TRAINING.replace("loader", "range(5)"), "an epoch of the script has 5 updates"),
         (MADE + TRAINING.replace("loader", "range(300)"), "has 300 updates, not 3"),
@@ -607,6 +620,113 @@ def test_what_else_a_script_does_is_a_difference(tmp_path, text, what):
 def test_what_is_done_before_a_training_ends_counts_too(tmp_path, body):
     text = MADE + "for epoch in range(8):\n" + indent(body + UPDATES_OF_AN_EPOCH, "    ")
     assert differences(tmp_path, text + "    scheduler.step()\n")
+
+
+AWAY = """
+import helper
+import contextlib
+for epoch in range(8):
+    {0}
+    for batch in loader:
+        optimizer.step()
+    scheduler.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        "helper.scheduler = scheduler; helper.end()",
+        "config = load(); config.optimizer = optimizer; config.end()",
+        "things = {'o': optimizer}; things['o'] = None",
+        "scheduler = scheduler if epoch else helper.made",
+        "optimizer = helper.made if epoch else optimizer",
+        "helper.step(optimizer)",
+        "adjuster.step(optimizer)",
+        "monitor.step(scheduler)",
+        "run = optimizer.step; run()",
+        "run = [scheduler.step]; run[0]()",
+        "(yield_ := scheduler).step()",
+        "helper.end(*[optimizer])",
+        "helper.end(**{'o': optimizer})",
+        "getattr(scheduler, 'step')()",
+        "type(scheduler).step(scheduler)",
+        "scheduler._step_count = 0",
+        "del optimizer.param_groups[0]['lr']",
+        "optimizer.param_groups = groups",
+        "optimizer.param_groups[0] |= {'lr': 1}",
+        "map(lambda g: g.update(lr=1), optimizer.param_groups)",
+        "[g.update(lr=1) for g in optimizer.param_groups]",
+        "optimizer.__dict__.update(a=1)",
+        "optimizer.defaults['lr'] = 1",
+        "optimizer.register_step_post_hook(hook)",
+        "copy.copy(scheduler).step()",
+        "optimizer.__setstate__(state)",
+    ],
+)
+def test_what_is_done_out_of_sight_is_a_difference(tmp_path, away):
+    assert differences(tmp_path, MADE + AWAY.format(away))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def end(s=scheduler):\n    s.step()\n" + AWAY.format("end()"),
+        "end = lambda s=scheduler: s.step()\n" + AWAY.format("end()"),
+        "class Config:\n    s = scheduler\n" + AWAY.format("Config.s.step()"),
+        "class T:\n    def __init__(self):\n        self.s = scheduler\n        if a:\n"
+        "            self.s = ExponentialLR(optimizer, 0.5)\nt = T()\n" + TRAINING,
+        "if a:\n    scheduler = helper.made\n" + TRAINING,
+        "if a:\n    scheduler = None\n" + AWAY.format("if scheduler:\n        scheduler.step()"),
+        AWAY.format("with contextlib.suppress(E): optimizer.step()"),
+        AWAY.format("for each in (scheduler, net):\n        if a: break\n        each.step()"),
+        AWAY.format("for a in b:\n        if a: break\n    else:\n        scheduler.step()"),
+        "def early():\n    for b in loader:\n        optimizer.step()\n        if b: return\n"
+        "    scheduler.step()\nfor epoch in range(8):\n    early()\n",
+        "try:\n    scheduler = ExponentialLR(optimizer, 0.9)\nexcept E:\n    pass\n" + TRAINING,
+        "def end():\n    scheduler.step()\nhooks.append(end)\nfor epoch in range(8):\n"
+        "    for b in loader:\n        optimizer.step()\n    end()\n",
+        "end = lambda: scheduler.step()\nhooks.append(end)\nfor epoch in range(8):\n"
+        "    for b in loader:\n        optimizer.step()\n    end()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    scheduler and a and scheduler.step()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    [s.step() for s in (scheduler,) if a]\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    any(s.step() for s in (scheduler,))\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    match a:\n        case 1:\n            continue\n    scheduler.step()\n",
+        "for epoch in range(8):\n    try:\n        optimizer.step()\n        continue\n"
+        "    except E:\n        optimizer.step()\n    scheduler.step()\n",
+        "for epoch in range(8):\n    for b in loader:\n        optimizer.step()\n"
+        "    if a:\n        break\n    scheduler.step()\n" + TRAINING,
+    ],
+)
+def test_what_is_done_in_a_roundabout_way_is_a_difference(tmp_path, text):
+    assert differences(tmp_path, MADE + text)
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "what"),
+    [
+        ("StepLR(optimizer, size)", {"size": 5}, "the script has size = 2, and --set says 5"),
+        ("StepLR(optimizer, size * 2)", {"size": 3}, "the script has size = 2, and --set says 3"),
+        ("LambdaLR(optimizer, lambda t: size / 2 + t)", {"size": 1}, "and --set says 1"),
+        ("StepLR(optimizer, size)", {"size": 2}, ""),
+        ("StepLR(optimizer, args.size)", {"args.size": 2}, ""),
+    ],
+)
+def test_a_value_that_is_given_against_the_script_is_a_difference(tmp_path, call, given, what):
+    text = HEAD + f"size = 2\nscheduler = {call}\n" + TRAINING
+    said = differences(tmp_path, text, given=given)
+    assert what in said and bool(said) is bool(what)
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.3, 2.0])
+def test_a_rate_that_is_given_against_the_script_is_a_difference(tmp_path, lr):
+    said = differences(tmp_path, MADE + TRAINING, lr=lr)
+    assert f"train.py:8: the script's optimizer has lr 0.2, and --lr says {lr}" in said
+    assert not differences(tmp_path, MADE + TRAINING, lr=0.2)
 
 
 def test_a_script_that_steps_at_two_paces_is_said_to(tmp_path):

@@ -82,7 +82,7 @@ def test_a_command_runs_no_file_of_the_folder(scripts, words):
 def test_a_script_of_such_a_name_is_read_and_not_run(scripts, name):
     found = started([CONFORM, "migrate", f"{name}.py", "--epochs", "4"], scripts)
     assert found.returncode == 2
-    assert "makes no schedule" in found.stderr
+    assert "no schedule of the catalogue" in found.stderr
 
 
 @pytest.mark.parametrize("path", [None, "{0}", "{0}::{0}"])
