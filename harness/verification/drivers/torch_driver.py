@@ -227,6 +227,8 @@ class Training:
             for part, state in zip((new.optimizer, *new.schedulers), states):
                 part.load_state_dict(state)
         check_resumed(old, new)
+        if not new.is_own and not script.resumes_by_itself:
+            new.schedulers[0].load_state_dict({"done": step})
         new.stepped = list(old.stepped)
         return Training(new, self.request, self.recording)
 
