@@ -33,19 +33,17 @@ def judged(
     allowed that is `derived` from the precisions of both, it has to be small enough to tell.
     """
     one, other = observed
-    odd = [
-        note
-        for sequence in comparison.sequences
-        for note in _nan(sequence, min(one[sequence.name], other[sequence.name]))
-    ]
-    vague = [note for sequence in comparison.sequences if derived for note in _vague(sequence)]
+    lengths = [min(one[s.name], other[s.name]) for s in comparison.sequences]
+    sequences = tuple(map(_with_nan, comparison.sequences, lengths))
+    unknown = [note for each in map(_unknown, sequences, lengths) for note in each]
+    vague = [note for sequence in sequences if derived for note in _vague(sequence)]
+    comparison = replace(comparison, sequences=sequences)
     verdict = comparison.verdict
-    if any(not both for _, both in odd):
+    if any(sequence.diverging for sequence in sequences):
         verdict = PairVerdict.DIFFER
     elif verdict is PairVerdict.AGREE and (vague or not _is_complete(comparison, traces, updates)):
         verdict = PairVerdict.INCOMPLETE
-    notes = (*comparison.notes, *(note for note, _ in odd), *vague)
-    notes = (*notes, _coverage(comparison, updates))
+    notes = (*comparison.notes, *unknown, *vague, _coverage(comparison, updates))
     return replace(comparison, verdict=verdict, notes=notes)
 
 
@@ -57,18 +55,30 @@ def _is_complete(comparison: Comparison, traces: tuple[Trace, Trace], updates: i
     )
 
 
-def _nan(sequence: Compared, observed: int) -> Iterator[tuple[str, bool]]:
-    """Where observed rates are NaN, in a sentence, and whether they are in both."""
-    nans = np.isnan(sequence.one[:observed]), np.isnan(sequence.other[:observed])
-    for where, who, both in (
-        (nans[0] & ~nans[1], "the first", False),
-        (nans[1] & ~nans[0], "the second", False),
-        (nans[0] & nans[1], "both", True),
-    ):
-        if where.any():
-            first = int(sequence.steps[np.argmax(where)])
-            many = counted(int(where.sum()), "update")
-            yield f"{sequence.name}: NaN in {who} at {many}, from update {first:,} on", both
+def _with_nan(sequence: Compared, observed: int) -> Compared:
+    """The sequence with each observed NaN that the other has a number for as a difference."""
+    one, other = np.isnan(sequence.one[:observed]), np.isnan(sequence.other[:observed])
+    wrong = one != other
+    if not wrong.any():
+        return sequence
+    first = int(sequence.steps[np.argmax(wrong)])
+    return replace(
+        sequence,
+        compared=sequence.compared + int(wrong.sum()),
+        diverging=sequence.diverging + int(wrong.sum()),
+        first=first if sequence.first is None else min(first, sequence.first),
+    )
+
+
+def _unknown(sequence: Compared, observed: int) -> Iterator[str]:
+    """Where both have an observed NaN, in a sentence."""
+    both = np.isnan(sequence.one[:observed]) & np.isnan(sequence.other[:observed])
+    if both.any():
+        first = int(sequence.steps[np.argmax(both)])
+        yield (
+            f"{sequence.name}: NaN in both at {counted(int(both.sum()), 'update')}, "
+            f"from update {first:,} on"
+        )
 
 
 def _vague(sequence: Compared) -> Iterator[str]:

@@ -42,7 +42,26 @@ USAGE = {
     "three scripts": ([*PAIR, "--mindspore", "good.py", "--steps", "9"], "3 given"),
     "no length": ([*PAIR], "how long? Give --steps, or --epochs and --steps-per-epoch"),
     "two lengths": ([*PAIR, "--steps", "9", "--epochs", "9"], "--steps and --epochs say the same"),
-    "no updates": ([*PAIR, "--steps", "0"], "0 is not in the range 1<=x<="),
+    **{
+        f"{steps} updates": ([*PAIR, "--steps", steps], "Invalid value for '--steps'")
+        for steps in ("0", "-3", "1" + 30 * "0", "1000000001", "1e30", "nan", "2.5", "")
+    },
+    **{
+        f"a time limit of {limit}": (
+            [*PAIR, "--steps", "9", "--time-limit", limit],
+            "Invalid value for '--time-limit'",
+        )
+        for limit in ("nan", "inf", "-inf", "1e400", "0", "-1", "soon")
+    },
+    "too many epochs": (
+        [*PAIR, "--epochs", "100000", "--steps-per-epoch", "100000"],
+        "100,000 epochs of 100,000 updates are more than 1,000,000,000 updates",
+    ),
+    "a resumption long after the end": (
+        [*PAIR, "--steps", "9", "--resume-at", "3", "--resume-at", "1" + 30 * "0"],
+        "is not before the end, 9 updates",
+    ),
+    "a resumption at 0": ([*PAIR, "--steps", "9", "--resume-at", "0"], "'--resume-at'"),
     "a resumption after the end": (
         [*PAIR, "--steps", "9", "--resume-at", "9"],
         "--resume-at 9 is not before the end, 9 updates",
@@ -77,6 +96,26 @@ def test_two_scripts_that_agree_end_it_with_0(scripts):
     assert "first: good.py:build, torch" in result.output
     assert "once an epoch of 5 updates" in result.output
     assert "verdict: agree" in result.output
+
+    assert "compared: reported and applied rates at all 15 updates" in result.output
+
+
+@frameworks
+def test_what_build_returned_and_is_not_used_ends_it_with_2_and_a_remedy(scripts):
+    Path("lost.py").write_text(TORCH.replace("return optimizer, ", "return optimizer, 7, "))
+    result = called("--torch", "good.py", "--torch", "lost.py", "--steps", "3")
+    assert result.exit_code == 2
+    assert "conform: lost.py:build: build returned 7 at [1], which is not used" in result.output
+    assert "\n    remedy: " in result.output
+
+
+@frameworks
+def test_two_scripts_that_end_early_end_it_with_1(scripts):
+    Path("short.py").write_text("def build(): return [0.1] * 5\n")
+    result = called("--torch", "short.py", "--torch", "short.py", "--steps", "1000")
+    assert result.exit_code == 1
+    assert "compared: reported and applied rates at 5 of 1,000 updates" in result.output
+    assert "verdict: incomplete" in result.output
 
 
 @frameworks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from helpers.scripts import TORCH, late, torch_script
 
@@ -87,7 +88,9 @@ def test_a_rate_that_is_no_number_agrees_with_nothing(compared, rate, applied):
     assert "reported: NaN in both at " in both.notes[0]
     one = compared(text, CONSTANT, steps=20, applied=applied).comparison
     assert one.verdict is PairVerdict.DIFFER
-    assert "reported: NaN in the first at " in one.notes[0]
+    first = both.sequences[0].steps[np.argmax(np.isnan(both.sequences[0].one))]
+    assert {sequence.first for sequence in one.sequences} == {first}
+    assert np.isnan(one.sequences[0].at(first)[0])
 
 
 def test_infinities_do_not_agree_with_numbers(compared):
@@ -141,7 +144,7 @@ def test_applied_rates_that_are_lost_on_the_way_are_missed(compared):
     text = torch_script(LOSES_ITS_APPLIED)
     comparison = compared(text, text, steps=20).comparison
     assert comparison.verdict is PairVerdict.INCOMPLETE
-    assert comparison.notes == ("compared: reported and applied rates at 4 of 20 updates",)
+    assert comparison.notes == ("compared: reported and applied rates at 5 of 20 updates",)
 
 
 @pytest.mark.parametrize(("dtype", "updates"), [("bfloat16", 60), ("float16", 500)])
@@ -155,3 +158,36 @@ def test_what_is_too_coarse_to_tell_is_not_said_to_agree(compared, dtype, update
     assert few.verdict is PairVerdict.AGREE or dtype == "bfloat16"
     assert many.verdict is PairVerdict.INCOMPLETE
     assert f"reported: in {dtype} rounding may add up to more than 10%" in many.notes[0]
+
+
+COUNTING = """\
+class Counting(torch.optim.SGD):
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        self.made = 0
+    def step(self, closure=None):
+        {before}
+        super().step()
+        {after}
+return Counting([torch.zeros(1, requires_grad=True)], lr=1.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "applied"),
+    [
+        ("pass", "self.made += 1; self.param_groups[0]['lr'] = 0.5 ** self.made", None),
+        ("self.made += 1; self.param_groups[0]['lr'] = 0.5 ** self.made", "pass", None),
+        ("self.made += 1", "pass", [1.0] * 6),
+    ],
+)
+def test_an_optimizer_that_counts_its_steps_counts_each_once(rates_of, before, after, applied):
+    rates, trace = rates_of("torch", COUNTING.format(before=before, after=after))
+    if applied is None:
+        assert rates == [0.5**n for n in range(6)]
+        assert (
+            "applied rates were not observed: ValueError: this optimizer changes its rate"
+            in (trace.problems[0])
+        )
+    else:
+        assert trace.sequences["applied"].tolist() == applied

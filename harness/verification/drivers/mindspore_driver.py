@@ -237,14 +237,19 @@ class Training:
             not isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups
         ):
             return "pynative"
-        in_graph_mode = ms.get_context("mode") == ms.GRAPH_MODE
-        return self.request["mode"] or ("graph" if in_graph_mode else "jit")
+        if self.request["mode"]:
+            return str(self.request["mode"])
+        if ms.get_context("mode") == ms.GRAPH_MODE:
+            return "graph"
+        # It may put another rate in the place of one that is compiled.
+        own = not all(_is_framework_s(scheduler) for scheduler in self.made.schedulers)
+        return "pynative" if self.experimental and own else "jit"
 
     @property
     def has_parts_of_its_own(self) -> bool:
         """Whether the optimizer or a schedule is of a class that is not the framework's."""
         parts = [self.optimizer, *(cell for _, cell in self.optimizer.cells_and_names())]
-        return not all(type(part).__module__.startswith("mindspore.") for part in parts)
+        return not all(map(_is_framework_s, parts))
 
     def description(self) -> dict[str, Any]:
         """What it is, for the head of a trace."""
@@ -498,6 +503,11 @@ def _state(optimizer: Any) -> list[tuple[Any, Any]]:
         and not parameter.name.endswith("global_step")
         and "learning_rate" not in parameter.name
     ]
+
+
+def _is_framework_s(part: Any) -> bool:
+    """Whether it is of a class of MindSpore's own."""
+    return str(type(part).__module__).startswith("mindspore.")
 
 
 def _number(rate: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections import OrderedDict, defaultdict
 from typing import Any
 
 import numpy as np
@@ -172,14 +173,24 @@ class Training:
         return [weight.detach().cpu().numpy()[0] for weight in self.weights]
 
     def _moved_at_the_rate_1(self) -> list[Any]:
-        kept = [group["lr"] for group in self.groups]
-        for group, rate in zip(self.groups, kept):
-            group["lr"] = torch.ones_like(rate) if isinstance(rate, torch.Tensor) else 1.0
-        try:
-            units = [np.copy(unit) for unit in self._moved()]
-        finally:
-            for group, rate in zip(self.groups, kept):
-                group["lr"] = rate
+        """By how much a twin moves its weights, so that nothing the optimizer counts is changed."""
+        twin = object.__new__(type(self.optimizer))
+        hooks: dict[str, Any] = {
+            name: OrderedDict() for name in vars(self.optimizer) if name.endswith("_hooks")
+        }
+        vars(twin).update(vars(self.optimizer), state=defaultdict(dict), **hooks)
+        vars(twin).pop("step", None)  # a scheduler's, which would step the optimizer itself
+        weights = [torch.zeros_like(weight, requires_grad=True) for weight in self.weights]
+        twin.param_groups = []
+        for group, weight in zip(self.groups, weights):
+            weight.grad = torch.ones_like(weight)
+            rate = group["lr"]
+            one = torch.ones_like(rate) if isinstance(rate, torch.Tensor) else 1.0
+            twin.param_groups.append(dict(group, params=[weight], lr=one))
+        twin.step()
+        if any(float(group["lr"]) != 1 for group in twin.param_groups):
+            raise ValueError("this optimizer changes its rate itself as it steps")
+        units = [weight.detach().cpu().numpy()[0] for weight in weights]
         if not all(np.isfinite(unit) and unit for unit in units):
             raise ValueError("this optimizer does not move a weight of 0 by a gradient of 1")
         return units
@@ -227,6 +238,8 @@ class Training:
             for part, state in zip((new.optimizer, *new.schedulers), states):
                 part.load_state_dict(state)
         check_resumed(old, new)
+        if not new.is_own and not script.resumes_by_itself:
+            new.schedulers[0].load_state_dict({"done": step})
         new.stepped = list(old.stepped)
         return Training(new, self.request, self.recording)
 
