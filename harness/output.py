@@ -76,6 +76,16 @@ class Stream(io.TextIOBase):
         self._is_closed = stream is None
         self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What it is written in."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """What is done with what the encoding lacks."""
+        return "backslashreplace"
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
@@ -99,8 +109,8 @@ class Stream(io.TextIOBase):
             try:
                 self._stream.write(text)
             except UnicodeEncodeError:
-                encoding = self._stream.encoding
-                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+                kept = text.encode(self.encoding, "backslashreplace")
+                self._stream.write(kept.decode(self.encoding))
         except OSError as error:
             self._give_up(error)
         return len(text)
@@ -135,9 +145,10 @@ class Output(Stream):
         self._is_blank = True
         """Whether nothing but blanks stands in the line so far."""
 
-    encoding = "utf-8"
-    """So others see it, and give it every character."""
-    errors = "backslashreplace"
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As others see it, who give it every character."""
+        return "utf-8"
 
     def write(self, text: str) -> int:
         """Write what is neutral of it."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 import harness
-from harness import faults, output
+from harness import faults, files, output
 from harness.cli import (
     compare,
     environments,
@@ -57,6 +57,13 @@ class _Group(click.Group):
             _interrupted(interrupt)
             sys.exit(INTERRUPTED)
 
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Read the arguments of all commands, none of which can have a NUL character."""
+        for word in words:
+            if "\0" in word:
+                raise click.UsageError(f"{word!r} has a NUL character", context)
+        return super().parse_args(context, words)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command, and end as it ends."""
         signal.signal(signal.SIGTERM, _terminated)
@@ -80,6 +87,8 @@ class _Group(click.Group):
             traceback.print_exc()
             click.echo("conform: this is a fault of the suite itself; please report it", err=True)
             context.exit(OWN_FAULT)
+        finally:
+            files.remove_empty()
 
 
 def _check_here() -> None:
