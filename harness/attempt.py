@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ReportUnreadable, ReportUnwritable
+from harness.files import make_folder
 from harness.revision import Checkout, checkout, revision
 
 if TYPE_CHECKING:
@@ -44,9 +45,22 @@ class Attempt:
 
     def finish(self) -> None:
         """The report is written; another run that was begun meanwhile is still without its own."""
-        with suppress(FileNotFoundError):
-            if self.file.read_text(encoding="utf-8") == self.text:
-                self.file.unlink()
+        _finish(self.file, self.text)
+
+    def abandon(self) -> None:
+        """The run has ended; where it has no report and there was none, no trace of it is left."""
+        _abandon(self.file, self.text)
+
+
+def _finish(file: Path, text: str) -> None:
+    with suppress(FileNotFoundError):
+        if file.read_text(encoding="utf-8") == text:
+            file.unlink()
+
+
+def _abandon(file: Path, text: str) -> None:
+    if not file.with_name("report.json").exists():
+        _finish(file, text)
 
 
 def begin(folder: Path) -> Attempt:
@@ -57,15 +71,19 @@ def begin(folder: Path) -> Attempt:
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"started": started, "id": secrets.token_hex(8)}) + "\n"
+    file = folder / NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_text(text, encoding="utf-8")
+        make_folder(folder)
+        file.write_text(text, encoding="utf-8")
+        revision()  # that of now, and not of the end of the run
+        return Attempt(file, text, checkout(folder))
     except OSError as error:
         raise ReportUnwritable(
             f"cannot write the report to {folder}: {error.strerror}; name another with --report"
         ) from None
-    revision()  # that of now, and not of the end of the run
-    return Attempt(folder / NAME, text, checkout(folder))
+    except KeyboardInterrupt:
+        _abandon(file, text)
+        raise
 
 
 def refuse_unfinished(folder: Path) -> None:

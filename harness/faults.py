@@ -12,12 +12,13 @@ SPACE = "free some space, or write elsewhere"
 HANDLES = "too few file handles; raise the limit: ulimit -n 1024"
 MEMORY = "not enough memory; free some, or raise the limit: ulimit -v unlimited"
 PROCESSES = "too many processes or threads; end some, or raise the limit: ulimit -u 4096"
-_LIMITS = {
+LIMITS = {
     errno.EMFILE: HANDLES,
     errno.ENFILE: HANDLES,
     errno.ENOMEM: MEMORY,
     errno.EAGAIN: PROCESSES,
 }
+"""What a machine has not enough of, by the number of its error."""
 _REMEDIES = {
     errno.ENOSPC: SPACE,
     errno.EDQUOT: SPACE,
@@ -54,8 +55,8 @@ def fault(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return MEMORY
     if isinstance(error, OSError) and error.errno is not None:
-        if error.errno in _LIMITS:
-            return _LIMITS[error.errno]
+        if error.errno in LIMITS:
+            return LIMITS[error.errno]
         place = f"{error.filename}: " if error.filename is not None else ""
         remedy = _REMEDIES.get(error.errno, "check the disk and the path")
         return f"{place}{error.strerror}; {remedy}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 MOST = 1 << 30
@@ -73,3 +74,24 @@ def _check(path: Path, about: os.stat_result, most: int) -> None:
         raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
     if stat.S_ISREG(about.st_mode) and about.st_size > most:
         raise TooLarge(path, most)
+
+
+_made: list[Path] = []
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; if they stay empty, `remove_empty` takes them away.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    _made.extend(reversed(missing))
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove_empty() -> None:
+    """Take the folders away that `make_folder` has made, and nobody has put anything into."""
+    while _made:
+        with suppress(OSError):
+            _made.pop().rmdir()

@@ -74,7 +74,17 @@ class Stream(io.TextIOBase):
     def __init__(self, stream: IO[str] | None) -> None:
         self.failure: OSError | None = None
         self._is_closed = stream is None
-        self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        self._stream = stream or io.StringIO()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What it is written in."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """What is done with what the encoding lacks."""
+        return "backslashreplace"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -93,14 +103,15 @@ class Stream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write a text, or lose it."""
-        if self._is_closed and text:
+        if self._is_closed:
             self.failure = self.failure or OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return len(text)
         try:
             try:
                 self._stream.write(text)
             except UnicodeEncodeError:
-                encoding = getattr(self._stream, "encoding", None) or "ascii"
-                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+                kept = text.encode(self.encoding, "backslashreplace")
+                self._stream.write(kept.decode(self.encoding))
         except OSError as error:
             self._give_up(error)
         return len(text)
@@ -135,9 +146,10 @@ class Output(Stream):
         self._is_blank = True
         """Whether nothing but blanks stands in the line so far."""
 
-    encoding = "utf-8"
-    """So others see it, and give it every character."""
-    errors = "backslashreplace"
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As others see it, who give it every character."""
+        return "utf-8"
 
     def write(self, text: str) -> int:
         """Write what is neutral of it."""

@@ -17,7 +17,8 @@ from harness.plan import Selection
 from harness.report import FILES, write
 from harness.report.json_file import SCHEMA_FILE
 from harness.report.model import Gathering, from_run
-from harness.workers import Workers
+from harness.suite import why_nothing
+from harness.workers import Environment, Workers
 
 pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("suite")]
 DUE = {
@@ -166,3 +167,26 @@ def test_a_case_that_is_left_in_the_middle_is_reported_too():
         run = suite.run(loaded, workers, fail_fast=True, take=gathering.take)
     assert run.stopped_early
     assert [t.id for t in from_run(run, gathering).trials] == [j.trial.id for j in run.judgements]
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "crashed", "remedies"),
+    [
+        ("torch", "ModuleNotFoundError: No module named 'torch'", False, ["install torch where"]),
+        ("mindspore", "ModuleNotFoundError: x", False, ["install mindspore where conform"]),
+        ("old", "not made yet; remedy: conform environments create old", False, []),
+        ("torch", "ImportError: libcuda.so", True, ["conform doctor"]),
+        ("torch", "could not be started: python: Too many open files", True, ["ulimit -n 1024"]),
+        ("torch", "could not be started: Cannot allocate memory", True, ["not enough memory"]),
+        ("old", "could not be started: ls: exit status 2", False, ["check interpreter, ssh"]),
+        ("old", "ImportError: x", True, ["mend old"]),
+    ],
+)
+def test_a_remedy_fits_the_failure(name, failure, crashed, remedies):
+    framework = name if name != "old" else "torch"
+    environment = Environment(name, framework, failure=failure, crashed=crashed)
+    said = why_nothing([environment, environment])
+    assert failure in said
+    assert said.count("remedy: ") == len(remedies) + 2 * failure.count("remedy: ")
+    assert all(remedy in said for remedy in remedies)
+    assert ("remedy: install" in said) == failure.startswith("ModuleNotFoundError")

@@ -10,12 +10,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 import harness
-from harness import faults, output
+from harness import faults, files, output
 from harness.cli import (
     compare,
     environments,
@@ -38,18 +38,17 @@ NEW_OBJECTS = 100_000
 class _Group(click.Group):
     """Ends a command with the exit code of its error, and says the error without a traceback."""
 
-    def main(self, *arguments: Any, **extra: Any) -> NoReturn:
+    def main(self, *arguments: Any, **extra: Any) -> Any:
         """Run a command to its end."""
         with output.guarded() as out:
             try:
-                super().main(*arguments, **extra)
+                return super().main(*arguments, **extra)
             except SystemExit as end:
                 out.flush()
                 if out.failure is not None and not end.code:
                     click.echo(f"conform: {output.lost(out.failure)}", err=True)
                     sys.exit(UNUSABLE)
                 raise
-        raise AssertionError("click ends every command with an exit code")
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         """Read the arguments."""
@@ -58,6 +57,13 @@ class _Group(click.Group):
         except KeyboardInterrupt as interrupt:
             _interrupted(interrupt)
             sys.exit(INTERRUPTED)
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Read the arguments of all commands, none of which can have a NUL character."""
+        for word in words:
+            if "\0" in word:
+                raise click.UsageError(f"{word!r} has a NUL character", context)
+        return super().parse_args(context, words)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command, and end as it ends."""
@@ -82,6 +88,8 @@ class _Group(click.Group):
             traceback.print_exc()
             click.echo("conform: this is a fault of the suite itself; please report it", err=True)
             context.exit(OWN_FAULT)
+        finally:
+            files.remove_empty()
 
 
 def _check_here() -> None:

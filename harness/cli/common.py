@@ -70,8 +70,6 @@ class Folder(click.Path):
         """The path, checked."""
         if not str(value).strip():
             self.fail("it is blank; name a folder", param, ctx)
-        if "\0" in str(value):
-            self.fail(f"{value!r} has a NUL character", param, ctx)
         return Path(os.fspath(super().convert(value, param, ctx)))  # type: ignore[arg-type]
 
 

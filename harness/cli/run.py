@@ -121,6 +121,7 @@ def run(
 
     folder = report or REPORTS / "latest"
     begun = attempt.begin(folder)
+    click.get_current_context().call_on_close(begun.abandon)
     cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
     if names:
         beside.append(file or ENVIRONMENTS)

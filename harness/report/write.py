@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from harness.errors import ReportUnwritable
+from harness.files import make_folder
 from harness.report import badge, ctrf, json_file, junit, page, summary
 from harness.report.model import Report
 
@@ -32,7 +33,7 @@ def ensure_writable(folder: Path, what: str = "the report", option: str = "--rep
         ReportUnwritable: with the reason.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

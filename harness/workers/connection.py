@@ -23,6 +23,7 @@ from execnet.gateway_base import ExecModel, Popen2IO
 from execnet.gateway_bootstrap import bootstrap
 from execnet.xspec import XSpec
 
+from harness import faults
 from harness.adapters import supervisor
 from harness.module_path import leave_out_working_directory, variables
 
@@ -141,7 +142,11 @@ class Connection:
                     start_new_session=True,  # a terminal's Ctrl-C is for the harness alone
                 )
             except OSError as error:
-                raise Unreachable(f"{words[0]}: {error.strerror}", missing=True) from None
+                # What only lacks handles or memory is there.
+                missing = error.errno not in faults.LIMITS
+                raise Unreachable(f"{words[0]}: {error.strerror}", missing) from None
+            except ValueError as error:  # a NUL character
+                raise Unreachable(f"{words[0]!r}: {error}", missing=True) from None
             self._process = process
         io = _Pipes(process, group.execmodel)
         try:
@@ -185,10 +190,10 @@ class Connection:
         return Ending(status, printed, _last(said))
 
     def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
-        if self._gateway is None:
+        if self.ssh is None:
+            process.terminate()  # its supervisor may have made a folder already
+        elif self._gateway is None:
             process.kill()
-        elif self.ssh is None:
-            process.terminate()
         else:
             # The supervisor sees its standard input end. Where the network does not take the last
             # message, the caller's patience ends, and ssh with it.

@@ -164,6 +164,8 @@ class Workers:
         except queue.Empty:
             return
         worker.handled += 1
+        if isinstance(message, dict) and "folder" not in message:
+            message = worker.placeless(message)
         if self._workers.get(worker.slot) is not worker:
             return  # the last words of a worker that was replaced
         if isinstance(message, Unreachable):
@@ -304,7 +306,7 @@ class Workers:
             if timed_out
             else strayed or worker.cause_of_death(ending, unreached)
         )
-        lost = Lost(timed_out, reason, ending.printed, seconds)
+        lost = Lost(timed_out, worker.placeless(reason), worker.placeless(ending.printed), seconds)
         if started and worker.sent:
             self._answers.append((worker.sent.popleft(), lost))
             if strayed:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import execnet
 
@@ -75,6 +75,19 @@ class Worker:
             self.pending.pop()
         else:
             self.pending.popleft()
+
+    def placeless(self, said: Any) -> Any:
+        """What a worker said without the path of its folder, which is another one in each run.
+
+        Texts in lists and dicts too; anything else is as it was.
+        """
+        if isinstance(said, str) and self.folder is not None:
+            return said.replace(self.folder, "…")
+        if isinstance(said, list):
+            return [self.placeless(item) for item in said]
+        if isinstance(said, dict):
+            return {key: self.placeless(item) for key, item in said.items()}
+        return said
 
     def give_back(self) -> None:
         """Let others have what it was sent."""

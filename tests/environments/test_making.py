@@ -108,3 +108,49 @@ def test_an_environment_that_was_broken_off_is_made_anew(tmp_path, wheels):
 def test_the_python_that_runs_this_is_found():
     assert find_python(HERE) == sys.executable
     assert find_python("3.2") is None
+
+
+@pytest.fixture
+def linked(tmp_path, monkeypatch):
+    """An environment in whose place a link to somebody else's folder lies."""
+    text = f"""\
+format: 1
+environments:
+  - {{name: old, framework: torch, python: "{HERE}", packages: [torch==0.0.1]}}
+"""
+    (tmp_path / "environments.yaml").write_text(text)
+    (declared,) = load_environments(tmp_path / "environments.yaml")
+    monkeypatch.setattr(declared_module, "FOLDER", tmp_path / "made")
+    (tmp_path / "made").mkdir()
+    theirs = tmp_path / "theirs"
+    (theirs / "bin").mkdir(parents=True)
+    (theirs / "bin" / "python").symlink_to(sys.executable)
+    (theirs / ".made").write_text(f"python {HERE}\ntorch==0.0.1\n")
+    return declared, theirs
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("target", ["theirs", "gone", "old"])
+def test_a_link_is_not_followed_when_an_environment_is_made(target, anew, linked):
+    declared, theirs = linked
+    declared.folder.symlink_to(declared.folder.parent.parent / target)
+    if target == "old":
+        declared.folder.unlink()
+        declared.folder.symlink_to(declared.folder)
+    before = sorted(theirs.rglob("*"))
+    with pytest.raises(EnvironmentUnmakable, match="is a link, which is not followed; remedy"):
+        make(declared, anew)
+    assert sorted(theirs.rglob("*")) == before
+    assert "is a link" in declared.absence
+
+
+@pytest.mark.parametrize("kind", ["folder", "nothing", "file"])
+def test_of_a_link_only_the_link_is_removed(kind, linked, tmp_path):
+    declared, theirs = linked
+    target = {"folder": theirs, "nothing": tmp_path / "gone", "file": theirs / ".made"}[kind]
+    declared.folder.symlink_to(target)
+    before = sorted(theirs.rglob("*"))
+    assert remove(declared)
+    assert not declared.folder.is_symlink()
+    assert sorted(theirs.rglob("*")) == before
+    assert not remove(declared)

@@ -28,7 +28,7 @@ def cases(*behaviours: str):
             "format": 1,
             "cases": [
                 {
-                    "name": f"{number}: {behaviour}",
+                    "name": f"{number}: {behaviour}".strip(),
                     "description": "a fake",
                     "source": "by hand: halves",
                     "family": "exponential",

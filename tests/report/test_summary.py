@@ -202,3 +202,29 @@ def test_what_was_taken_from_another_report_is_said():
         "1 of 2 trials were not run again, since nothing that they depend on has changed: they are "
         "taken from a\\|b/report.json of 2026-11-23T12:00:00+00:00."
     ) in summary.render(report.model_copy(update={"taken": taken}))
+
+
+HARMFUL = [
+    "@torvalds and @org/team",
+    "see https://evil.example/x?y and www.evil.example or ftp://x",
+    "fixes #12 and GH-34",
+    "mail a@b.example",
+    "<img src=x onerror=alert(1)>",
+    "a | b\n| c |\n\n# big",
+    "[click](https://x) ![x](y) `code` ~~s~~ *b* _i_ $x$",
+    "\x1b[2J\x07\r\u202egnp.exe\u2028x",
+    "\n::error::x",
+    "| --- | --- |",
+]
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+def test_whatever_is_said_is_text(text):
+    made = trial(schedule_case())
+    shown = rendered(judged(made, raised("ValueError", text)))
+    (row,) = [line for line in shown.splitlines() if "halves" in line]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
+    assert not re.search(r"@\w|#\d|GH-\d|://\w|www\.|<\w", row.replace("\u200b", "\u200b "))
+    assert not re.search(r"(?<!\\)[\[\]`*_~$]", row)
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]", row)
+    assert not any(line.strip().startswith("::") for line in shown.splitlines())
