@@ -68,7 +68,10 @@ class Driven:
             ends,
             like,
             self.ends is None,
-            one.tells,
+            (
+                *(f"the script's own rates may differ: {each}" for each in one.differences),
+                *one.tells,
+            ),
         )
 
     def proposed(self, alignment: Alignment | None, which: int) -> Alignment | None:
