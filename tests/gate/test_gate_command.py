@@ -105,7 +105,9 @@ def test_what_moved_is_one_sum_with_the_furthest_first(tmp_path):
     assert lines[-1].endswith("; 2 moved")
 
 
-@pytest.mark.parametrize(("limit", "code"), [("0.5", 1), ("1", 0), ("1e9", 0), ("nan", 2), ("inf", 2)])
+@pytest.mark.parametrize(
+    ("limit", "code"), [("0.5", 1), ("1", 0), ("1e9", 0), ("nan", 2), ("inf", 2)]
+)
 def test_drift_closes_it_where_that_is_asked_for(limit, code, tmp_path):
     done = gate(tmp_path, report(judgement()), report(judgement(UP)), "--max-drift", limit)
     assert done.exit_code == code
