@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 
 INTERRUPTED = 130
+UNUSABLE = 2
 
 
 def main() -> None:
@@ -17,19 +17,25 @@ def main() -> None:
         conform(prog_name="conform")
     except KeyboardInterrupt:
         _end("interrupted", INTERRUPTED)
+    except SystemExit:
+        from harness.faults import limits_met  # noqa: PLC0415
+
+        if limits_met:
+            os._exit(UNUSABLE)
+        raise
     except (OSError, MemoryError, ImportError, RuntimeError) as error:
         from harness.faults import fault  # noqa: PLC0415
 
         said = fault(error)
         if not said:
             raise
-        _end(said, 2)
+        _end(said, UNUSABLE)
 
 
 def _end(said: str, code: int) -> None:
     with suppress(OSError):  # nobody may be there to read it
         os.write(2, f"conform: {said}\n".encode(errors="backslashreplace"))
-    sys.exit(code)
+    os._exit(code)
 
 
 if __name__ == "__main__":

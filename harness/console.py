@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, ConsoleRenderable, RenderHook
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -52,8 +52,8 @@ class _Neutral(RenderHook):
 class PipeConsole(Console):
     """Standard output or error, on which what cases and frameworks say is neutral."""
 
-    def __init__(self, stderr: bool = False, soft_wrap: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=soft_wrap)
+    def __init__(self, stderr: bool = False, **options: Any) -> None:
+        super().__init__(stderr=stderr, highlight=False, **options)
         self.push_render_hook(_Neutral())
 
 

@@ -11,7 +11,10 @@ import errno
 SPACE = "free some space, or write elsewhere"
 HANDLES = "too few file handles; raise the limit: ulimit -n 1024"
 MEMORY = "not enough memory; free some, or raise the limit: ulimit -v unlimited"
-PROCESSES = "too many processes or threads; end some, or raise the limit: ulimit -u 4096"
+PROCESSES = (
+    "too many processes or threads, or too little memory for them; end some, or raise the limits: "
+    "ulimit -u, ulimit -v"
+)
 LIMITS = {
     errno.EMFILE: HANDLES,
     errno.ENFILE: HANDLES,
@@ -44,6 +47,11 @@ _WORDS = {
 """What libraries say of the same where they raise something else."""
 
 
+limits_met: list[str] = []
+"""What `fault` has found the process to lack; threads that could not start may keep it from ending.
+"""
+
+
 def fault(error: BaseException) -> str:
     """What is wrong with the machine, and the remedy; empty where the suite itself is at fault.
 
@@ -52,16 +60,34 @@ def fault(error: BaseException) -> str:
     >>> fault(MemoryError())[:17], fault(ValueError())
     ('not enough memory', '')
     """
-    if isinstance(error, MemoryError):
-        return MEMORY
+    if limit := limit_of(error):
+        limits_met.append(limit)
+        return limit
     if isinstance(error, OSError) and error.errno is not None:
-        if error.errno in LIMITS:
-            return LIMITS[error.errno]
         place = f"{error.filename}: " if error.filename is not None else ""
         remedy = _REMEDIES.get(error.errno, "check the disk and the path")
         return f"{place}{error.strerror}; {remedy}"
-    if isinstance(error, ImportError | RuntimeError | SystemError | OSError):
-        return limit_in(str(error))
+    return ""
+
+
+def limit_of(error: BaseException) -> str:
+    """What the machine has not enough of, and the remedy; empty where that is not the cause.
+
+    Libraries raise other exceptions from such a one, so its causes are looked at too.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, MemoryError):
+            return MEMORY
+        if isinstance(cause, OSError) and cause.errno in LIMITS:
+            return LIMITS[cause.errno]
+        if isinstance(cause, ImportError | RuntimeError | SystemError | OSError) and (
+            said := limit_in(str(cause))
+        ):
+            return said
+        cause = cause.__cause__ or cause.__context__
     return ""
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 MOST = 1 << 30
 """Bytes that a file may have where its reader says no other limit."""
+PART = 1 << 20
+"""Bytes that are read at a time."""
 PIPE = "a named pipe"
 _KINDS = {
     stat.S_IFIFO: PIPE,
@@ -58,10 +60,13 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
     # Path.open takes no opener.
     with open(path, "rb", opener=_without_waiting) as file:
         _check(path, os.fstat(file.fileno()), most)  # it may be another one by now
-        content: bytes = file.read(most + 1)
-    if len(content) > most:  # as files of /proc, whose size is 0
-        raise TooLarge(path, most)
-    return content
+        parts, left = [], most
+        while part := file.read(PART):  # files of /proc have more than their size, which is 0
+            left -= len(part)
+            if left < 0:
+                raise TooLarge(path, most)
+            parts.append(part)
+    return b"".join(parts)
 
 
 def _without_waiting(path: str, flags: int) -> int:

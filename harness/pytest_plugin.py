@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 
 from harness import attempt, report
 from harness.case import Case, KnownDivergence
 from harness.case_files import ENDINGS, files_below
-from harness.console import environment_line, print_failure
+from harness.console import PipeConsole, environment_line, print_failure
 from harness.environments import specs_of
 from harness.errors import ConformError, InvalidCases, Problem
 from harness.judge import Judge
@@ -463,7 +462,7 @@ class TrialFailed(Exception):
     """A trial whose verdict fails; its text is readable on its own."""
 
     def __init__(self, judgement: Judgement) -> None:
-        console = Console(no_color=True, width=100, file=None, highlight=False)
+        console = PipeConsole(no_color=True, width=100)
         with console.capture() as capture:
             print_failure(console, judgement)
         header, place, rest = capture.get().split("\n", 2)

@@ -240,6 +240,21 @@ def test_a_fault_of_the_machine_wherever_it_strikes(name, error, said, place, mo
     assert is_one_line(told, said), told
 
 
+@pytest.mark.parametrize(
+    "cause",
+    [MemoryError(), OSError(errno.EMFILE, "x"), ImportError("x: cannot allocate memory")],
+)
+def test_a_limit_that_a_library_tells_in_other_words(cause):
+    for kind in (ImportError, ValueError, RuntimeError):
+        try:
+            try:
+                raise cause
+            except Exception as error:
+                raise kind("do not import it from its source folder") from error
+        except kind as error:
+            assert faults.fault(error) == faults.fault(cause) != ""
+
+
 def test_a_defect_of_the_suite_still_is_one(place, monkeypatch):
     monkeypatch.setattr("harness.load.schema_text", lambda: 1 / 0)
     err = io.StringIO()

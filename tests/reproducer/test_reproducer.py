@@ -7,16 +7,19 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from helpers.making import schedule_case, trial as trial_of
 from helpers.suite import suite
 
 from harness.case import CaseFile
-from harness.catalogue import IMPLEMENTATIONS
+from harness.catalogue import IMPLEMENTATIONS, Named
 from harness.load import load
 from harness.observation import Observation
 from harness.plan import plan
 from harness.reproducer import explain_command, script
+from harness.reproducer.source import source as code
 from harness.workers import Environment
 
 HERE = [
@@ -230,3 +233,21 @@ def test_every_finding_is_reproduced_by_the_script_of_its_smallest_case(
     # Those of earlier versions alone have no trial here.
     assert set(trials) == {r.name for r in loaded.known_divergences if not r.is_past}
     run_scripts(observed(list(trials.values()), framework_workers), tmp_path)
+
+
+@pytest.mark.parametrize("file", ["-x.yaml", "my cases/a.yaml", "a;b.yaml", "$(x).yaml", "--cases"])
+def test_the_command_that_shows_a_trial_can_be_copied(file):
+    case = schedule_case(name="it's $HOME; `x` *")
+    case.located(file, 1)
+    words = shlex.split(explain_command(trial_of(case)))
+    assert words[:3] == ["conform", "explain", "it's $HOME; `x` *"]
+    place = words[words.index("--cases") + 1]
+    assert not place.startswith("-")
+    assert Path(place) == Path(file)
+
+
+@pytest.mark.parametrize("a", [float("nan"), float("inf"), -float("inf")])
+def test_a_function_of_what_is_no_number_is_code_that_runs(a):
+    for name in ("power", "inverse", "inverse_sqrt", "constant"):
+        eval(code(Named(name, a)))
+    assert len(eval(code(Named("table", 1.0, (a, a)))).__code__.co_consts) >= 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 
 import pytest
 from helpers.command import REAL
@@ -20,6 +21,7 @@ from harness.plan import plan
 from harness.suite import judgements
 from harness.verdict import Verdict
 from harness.workers import EnvironmentSpec, Workers, connection, pool
+from harness.workers.process import Worker
 
 pytestmark = [pytest.mark.usefixtures("plain_python"), pytest.mark.xdist_group("workers")]
 
@@ -413,3 +415,18 @@ def test_workers_can_be_started_before_the_rest_of_the_harness_is_imported():
     )
     done = subprocess.run([REAL, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No such file: /tmp/conform-ab/net.py",
+        {"raised": {"message": "/tmp/conform-ab"}, "warnings": ["in /tmp/conform-ab/x.py:3"]},
+        {"failure": "File /tmp/conform-ab/torch_adapter.py", "missing": False, "data": b"x"},
+    ],
+)
+def test_the_folder_of_a_worker_is_not_in_what_it_says(said):
+    worker = Worker(spec(), "torch", None, 1, deque(), folder="/tmp/conform-ab")
+    shown = worker.placeless(said)
+    assert "conform-ab" not in repr(shown)
+    assert "…" in repr(shown)
