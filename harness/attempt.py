@@ -48,7 +48,7 @@ class Attempt:
         _finish(self.file, self.text)
 
     def abandon(self) -> None:
-        """The run has ended; where it has no report and there was none, no trace of it is left."""
+        """The run was interrupted; where there was no report before, no trace of it is left."""
         _abandon(self.file, self.text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def _check(path: Path, about: os.stat_result, most: int) -> None:
 
 
 _made: list[Path] = []
+_undone: list[Callable[[], None]] = []
+
+
+def when_interrupted(undo: Callable[[], None]) -> None:
+    """Have something undone if the command is interrupted."""
+    _undone.append(undo)
+
+
+def interrupted() -> None:
+    """Undo what is to be undone where a command is interrupted."""
+    while _undone:
+        _undone.pop()()
 
 
 def make_folder(folder: Path) -> None:
@@ -96,7 +109,11 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_empty() -> None:
-    """Take the folders away that `make_folder` has made, and nobody has put anything into."""
+    """Take the folders away that `make_folder` has made, and nobody has put anything into.
+
+    It is the end of the command: what was to be undone stays.
+    """
+    _undone.clear()
     while _made:
         with suppress(OSError):
             _made.pop().rmdir()

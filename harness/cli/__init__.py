@@ -76,6 +76,7 @@ class _Group(click.Group):
             click.echo(f"conform: {error}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt as interrupt:
+            files.interrupted()
             _interrupted(interrupt)
             context.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

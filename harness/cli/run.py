@@ -22,6 +22,7 @@ from harness.cli.common import (
     specs_named,
     with_changes,
 )
+from harness.files import when_interrupted
 from harness.limits import TIME_LIMIT
 from harness.project import CASES, ENVIRONMENTS, RECORDS, REPORTS
 
@@ -121,7 +122,7 @@ def run(
 
     folder = report or REPORTS / "latest"
     begun = attempt.begin(folder)
-    click.get_current_context().call_on_close(begun.abandon)
+    when_interrupted(begun.abandon)
     cases, beside = [*(paths or (CASES,)), RECORDS], [REPORTS / name for name in BESIDE]
     if names:
         beside.append(file or ENVIRONMENTS)
