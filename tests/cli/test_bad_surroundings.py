@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 from helpers.command import HALVING, written
+from helpers.draws import every
 from helpers.fake_workers import API, spec
 from helpers.gating import judgement, report
 from rich.text import Text
@@ -371,12 +372,21 @@ def _made(name: str) -> Path:
     return path
 
 
-MOMENTS = random.Random(20261130)
+_RANDOM = random.Random(20261130)
+MOMENTS = [round(_RANDOM.uniform(0, 2), 3) for _ in range(20)]
+LONGEST = "run"
+"""What is interrupted at every one of the moments; the others are at some, and at night at all."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [round(MOMENTS.uniform(0, 2), 3) for _ in range(20)])
-@pytest.mark.parametrize("name", ["run", "explain", "check", "fuzz"])
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        (name, moment)
+        for name in sorted(COMMANDS)
+        for moment in (MOMENTS if name == LONGEST else MOMENTS[:: every(10)])
+    ],
+)
 def test_an_interruption_at_any_moment(name, moment, place, tmp_path):
     before = sorted(place.rglob("*"))
     scratch = tmp_path / "scratch"
