@@ -55,6 +55,8 @@ COMMANDS = {
     "strength": "strength --module none",
     "verify": "verify --torch train.py --mindspore train.py --steps 2",
 }
+PYTHON = sys.executable
+"""A real one: what stands in for it elsewhere is a client of a process in good surroundings."""
 START_FRAMEWORKS = {"run", "explain", "doctor", "list targets", "fuzz", "strength", "verify"}
 ALONE = [name for name in COMMANDS if name not in START_FRAMEWORKS]
 WITH_A_FAKE = [*ALONE, "run", "explain", "list targets"]
@@ -328,7 +330,7 @@ def process(words: str, place: Path, **options) -> subprocess.Popen:
     """`conform`, which has begun."""
     code = "import harness.__main__ as m; print('begun', flush=True); m.main()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    begun = subprocess.Popen([sys.executable, "-c", code, *words.split()], cwd=place, **pipes)
+    begun = subprocess.Popen([PYTHON, "-c", code, *words.split()], cwd=place, **pipes)
     if pipes["stdout"] == subprocess.PIPE:
         begun.stdout.readline()
     return begun
