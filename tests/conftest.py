@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,12 @@ from helpers.forking import FRAMEWORKS, forking_python
 from hypothesis import settings
 
 from harness.workers import Workers, default_environments
+
+# Who starts the tests in the background, or by nohup, has them ignore these; a command that a test
+# starts would ignore them too, and not be interrupted.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # How many examples are drawn where a test does not say; `make` names the profile.
 for name, examples in {"quick": 20, "test": 50, "all": 100, "nightly": 1_000}.items():

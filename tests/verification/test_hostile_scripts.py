@@ -163,7 +163,10 @@ def test_a_killed_one_leaves_nothing_behind(tmp_path, monkeypatch, how, moment):
     else:
         time.sleep(moment)
     process.send_signal(how)
-    process.wait(timeout=30)
+    try:
+        process.wait(timeout=30)
+    finally:
+        process.kill()
     if how in (signal.SIGINT, signal.SIGTERM):
         assert not marked(str(tmp_path))
     wait_for(lambda: not marked(str(tmp_path)))
