@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 from contextlib import suppress
 
 INTERRUPTED = 130
@@ -11,11 +14,15 @@ UNUSABLE = 2
 
 def main() -> None:
     """Run `conform`."""
+    sys.unraisablehook = _not_lost
     try:
         from harness.cli import main as conform  # noqa: PLC0415
 
         conform(prog_name="conform")
     except KeyboardInterrupt:
+        if files := sys.modules.get("harness.files"):
+            files.interrupted()
+            files.remove_empty()
         _end("interrupted", INTERRUPTED)
     except SystemExit:
         from harness.faults import limits_met  # noqa: PLC0415
@@ -30,6 +37,16 @@ def main() -> None:
         if not said:
             raise
         _end(said, UNUSABLE)
+
+
+def _not_lost(unraisable: sys.UnraisableHookArgs) -> None:
+    """An interruption that comes inside a callback is ignored by Python: it is sent once more."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _end(said: str, code: int) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,8 +93,6 @@ def furnished(tmp_path_factory):
 @pytest.fixture
 def place(furnished, tmp_path, monkeypatch):
     """A folder with them, to be in."""
-    import shutil
-
     here = tmp_path / "here"
     shutil.copytree(furnished, here)
     monkeypatch.chdir(here)
@@ -270,6 +269,7 @@ def test_a_defect_of_the_suite_still_is_one(place, monkeypatch):
 
 @pytest.mark.parametrize("name", sorted({name for name in COMMANDS if name in {"run", "compare"}}))
 def test_an_interruption_leaves_no_folder(name, place, fake, monkeypatch):
+    shutil.rmtree(place / "reports", ignore_errors=True)  # an earlier report would keep the note
     before = sorted(place.rglob("*"))
     target = "harness.suite.run" if name == "run" else "harness.cli.compare.sides"
 
@@ -390,6 +390,7 @@ LONGEST = "run"
     ],
 )
 def test_an_interruption_at_any_moment(name, moment, place, tmp_path):
+    shutil.rmtree(place / "reports", ignore_errors=True)
     before = sorted(place.rglob("*"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -408,3 +409,32 @@ def test_an_interruption_at_any_moment(name, moment, place, tmp_path):
     assert not list(scratch.glob("conform-*"))
     left = [path for path in sorted(place.rglob("*")) if path not in before]
     assert not left or name == "fuzz", left
+
+
+CALLBACKS = {
+    "a weak reference": "one = A(); kept = weakref.ref(one, interrupt); del one",
+    "__del__": "A.__del__ = interrupt; one = A(); del one",
+    "the garbage collector": "gc.callbacks.append(interrupt); gc.collect()",
+}
+
+
+@pytest.mark.parametrize("where", CALLBACKS)
+def test_an_interruption_inside_a_callback_is_not_lost(where):
+    program = (
+        "import gc, os, signal, time, weakref\n"
+        "import harness.__main__ as begun, harness.cli\n"
+        "class A: pass\n"
+        "def interrupt(*_):\n"
+        "    gc.callbacks.clear()\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(0.1)\n"
+        "def main(**_):\n"
+        f"    {CALLBACKS[where]}\n"
+        "    time.sleep(60)\n"
+        "harness.cli.main = main\n"
+        "begun.main()\n"
+    )
+    done = subprocess.run(
+        [PYTHON, "-c", program], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "conform: interrupted\n")
