@@ -68,10 +68,7 @@ class Driven:
             ends,
             like,
             self.ends is None,
-            (
-                *(f"the script's own rates may differ: {each}" for each in one.differences),
-                *one.tells,
-            ),
+            one.tells,
         )
 
     def proposed(self, alignment: Alignment | None, which: int) -> Alignment | None:
