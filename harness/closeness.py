@@ -53,6 +53,12 @@ def error(observed: Float64, due: Float64, remainder: Float64 | float = 0.0) -> 
     return np.where(np.isnan(off), np.inf, off)
 
 
+def alike(observed: Float64, recorded: Float64, allowed: Float64 | float) -> NDArray[np.bool_]:
+    """Where `observed` is as it was once, NaN where it was NaN; bool, shape `(n,)`."""
+    both_nan = np.isnan(observed) & np.isnan(recorded)
+    return np.asarray(both_nan | (error(observed, recorded) <= allowed))
+
+
 def contradicts(
     expected: Float64, reference: Float64, allowed: Float64, dtype: DType
 ) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import closeness
-from harness.budget import seen
+from harness.budget import room
 from harness.case import CONSTRUCTION, KnownDivergence, Observed, Rates, ScheduleCase
 from harness.comparison import APPLIED, Comparison, instead_of, steps_reached
 from harness.judgement import Judgement
@@ -20,9 +20,6 @@ from harness.verdict import Verdict
 
 RECORDABLE = {Verdict.DIVERGES, Verdict.REFUSED, Verdict.ACCEPTED}
 """Verdicts that a known divergence can cover."""
-ROOM = 4
-"""ULP by which a rate may differ from the recorded one, beside what an optimizer's own roundings
-explain: the functions of one C library or another differ by that, and printed digits by less."""
 
 
 def with_record(
@@ -159,14 +156,10 @@ def _unlike_rates(rates: Rates, judgement: Judgement, comparison: Comparison) ->
 def _not_as_recorded(
     due: NDArray[np.float64], judgement: Judgement, comparison: Comparison
 ) -> NDArray[np.bool_]:
-    trial, dtype = judgement.trial, np.dtype(comparison.precision)
+    trial, precision = judgement.trial, comparison.precision
     moved_by = trial.training.optimizer if comparison.name.startswith(APPLIED) else "SGD"
-    room = ROOM * closeness.spacing(due, dtype)
-    computed_in = trial.implementation.precision
-    room = np.fmax(room, seen(room, due, computed_in, comparison.precision, moved_by))
-    observed = comparison.observed
-    both_nan = np.isnan(due) & np.isnan(observed)
-    return np.asarray(~(both_nan | (closeness.error(observed, due) <= room)))
+    allowed = room(due, trial.implementation.precision, precision, moved_by)
+    return ~closeness.alike(comparison.observed, due, allowed)
 
 
 def _gone(look: Observed, judgement: Judgement) -> Iterator[str]:

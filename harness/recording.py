@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from harness import closeness
+from harness.budget import room
 from harness.case import CONSTRUCTION, Observed, Rates, ScheduleCase
 from harness.comparison import Comparison, steps_reached
-from harness.divergence import ROOM, place
+from harness.divergence import place
 from harness.judgement import Judgement
 from harness.observation import Observation
 from harness.signature import signature_text
@@ -76,9 +77,8 @@ def _agrees(comparison: Comparison, lead: Mapping[int, float], steps: list[int])
     if not all(step in own and step in lead for step in steps):
         return False
     mine, its = (np.array([of[step] for step in steps]) for of in (own, lead))
-    room = ROOM * closeness.spacing(its, np.dtype(comparison.precision))
-    both_nan = np.isnan(mine) & np.isnan(its)
-    return bool((both_nan | (closeness.error(mine, its) <= room)).all())
+    precision = comparison.precision
+    return bool(closeness.alike(mine, its, room(its, precision, precision)).all())
 
 
 def _ranges(rates: dict[int, float]) -> dict[int | str, float]:

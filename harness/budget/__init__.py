@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from harness import closeness
 from harness.budget.held import best, holds_all
 from harness.budget.rounding import (
     COS_ULP,
@@ -33,17 +34,22 @@ __all__ = [
     "POW_ULP",
     "POW_ULP_FLOAT32",
     "REFERENCE_ULP",
+    "ROOM_ULP",
     "best",
     "budget",
     "computed",
     "holds_all",
     "numeral_rounding",
+    "room",
     "seen",
     "unit_roundoff",
 ]
 
 REFERENCE_ULP = 2.0
 """Accuracy of a case's own numbers, and of a reference rate that is not known more exactly."""
+ROOM_ULP = 4.0
+"""What a rate that was once observed may differ by on another machine, where no budget is known:
+the functions of two C libraries are at most 2.5 ULP each from the exact value."""
 OPTIMIZER_ROUNDINGS = 6
 """Operations of an optimizer other than plain SGD between the rate and the weight's movement."""
 _U64 = 2.0**-53
@@ -131,6 +137,12 @@ def seen(
     flushed = np.where(np.abs(rates) < 2 * smallest, smallest, 0.0)
     more = relative * (np.abs(rates) + error) if relative else 0.0
     return np.where(np.isfinite(rates), error + more + flushed, 0.0)
+
+
+def room(rates: Float64, computed: Precision, stored: Precision, moved_by: str = "SGD") -> Float64:
+    """How far from rates that were once observed those of another machine may be."""
+    last_places = ROOM_ULP * closeness.spacing(rates, np.dtype(stored))
+    return seen(last_places, rates, computed, stored, moved_by)
 
 
 @quiet

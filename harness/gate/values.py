@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import closeness
-from harness.budget import seen, unit_roundoff
+from harness.budget import ROOM_ULP, room, unit_roundoff
 from harness.catalogue import Precision
 from harness.gate.baseline import KeptSequence
 from harness.reference.arithmetic import Float64, quiet
 from harness.report.model import CaseEntry, SequenceEntry, TrialEntry
 from harness.verdict import Verdict
-
-ROOM_ULP = 4.0
-"""What a rate may differ by between machines: each is within 2 of its functions' exact values."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,9 @@ def _room(
         return budget
     units = _units(now, trial)
     optimizer = trial.call.optimizer if trial.call and now.name.startswith("applied") else "SGD"
-    rounding = ROOM_ULP * closeness.spacing(old, np.dtype(units))
     greatest = np.abs(old)[np.isfinite(old)].max(initial=0.0)
     cancelled = ROOM_ULP * closeness.spacing(np.full(len(old), greatest), np.dtype(units))
-    return np.fmax(
-        seen(rounding, old, units, units, optimizer), np.minimum(cancelled, np.nan_to_num(budget))
-    )
+    return np.fmax(room(old, units, units, optimizer), np.minimum(cancelled, np.nan_to_num(budget)))
 
 
 def _units(sequence: SequenceEntry, trial: TrialEntry) -> Precision:
