@@ -223,39 +223,9 @@ At = Annotated[
 ]
 
 
-def _names(raises: str | list[str] | None) -> tuple[str, ...]:
-    return (raises,) if isinstance(raises, str) else tuple(raises or ())
+class DueException(Strict):
+    """The exception that is due, if any: a particular one, and where it is raised."""
 
-
-def _check_exception(due: Expected | Input) -> None:
-    """What is said of an exception is said of one, and of a particular one."""
-    if not due.raises:
-        if due.message:
-            raise ValueError("message is the text of an exception: give raises with it")
-        if due.at is not None or due.any_exception:
-            raise ValueError("at and any_exception are of an exception: give raises with them")
-        return
-    any_will_do = bool({"Exception", "BaseException"} & set(_names(due.raises)))
-    if any_will_do and not due.any_exception:
-        raise ValueError(
-            "every exception is an Exception, a full disk too: name the types that are due, as in "
-            "raises: [TypeError, ValueError], or say why any will do: any_exception: ..."
-        )
-    if due.any_exception and not any_will_do:
-        raise ValueError("any_exception goes with raises: Exception")
-
-
-class Expected(Strict):
-    """The sequence that a schedule must produce, or the exception that it must raise."""
-
-    values: Values | None = Field(
-        default=None, description="one rate for each step, or a mapping from some steps to rates"
-    )
-    documented: Values | None = Field(
-        default=None,
-        description="rates that a documentation claims, as in values: they alone are judged, "
-        "where the documentation contradicts the schedule's definition",
-    )
     raises: Exceptions | None = Field(
         default=None, description="name of the exception's type, or of several of which any will do"
     )
@@ -270,6 +240,42 @@ class Expected(Strict):
     any_exception: Text | None = Field(
         default=None, description="why any exception will do, where raises is Exception"
     )
+
+    @property
+    def exceptions(self) -> tuple[str, ...]:
+        """The types of exception of which one is due; empty where none is."""
+        return (self.raises,) if isinstance(self.raises, str) else tuple(self.raises or ())
+
+    @model_validator(mode="after")
+    def _particular(self) -> DueException:
+        if not self.raises:
+            if self.message:
+                raise ValueError("message is the text of an exception: give raises with it")
+            if self.at is not None or self.any_exception:
+                raise ValueError("at and any_exception are of an exception: give raises with them")
+            return self
+        any_will_do = bool({"Exception", "BaseException"} & set(self.exceptions))
+        if any_will_do and not self.any_exception:
+            raise ValueError(
+                "every exception is an Exception, a full disk too: name the types that are due, as "
+                "in raises: [TypeError, ValueError], or say why any will do: any_exception: ..."
+            )
+        if self.any_exception and not any_will_do:
+            raise ValueError("any_exception goes with raises: Exception")
+        return self
+
+
+class Expected(DueException):
+    """The sequence that a schedule must produce, or the exception that it must raise."""
+
+    values: Values | None = Field(
+        default=None, description="one rate for each step, or a mapping from some steps to rates"
+    )
+    documented: Values | None = Field(
+        default=None,
+        description="rates that a documentation claims, as in values: they alone are judged, "
+        "where the documentation contradicts the schedule's definition",
+    )
     prints: Pattern | None = Field(
         default=None, description="regular expression found in what the calls print"
     )
@@ -282,11 +288,6 @@ class Expected(Strict):
     )
 
     @property
-    def exceptions(self) -> tuple[str, ...]:
-        """The types of exception of which one is due; empty where none is."""
-        return _names(self.raises)
-
-    @property
     def reads(self) -> bool:
         """Whether more is looked at than rates and exceptions."""
         return self.prints is not None or self.warns is not None
@@ -296,7 +297,6 @@ class Expected(Strict):
         ways = (self.values, self.documented, self.raises, self.accepted)
         if sum(way is not None for way in ways) != 1:
             raise ValueError("give either values or raises, or documented, or accepted: true")
-        _check_exception(self)
         if self.reads and self.raises:
             raise ValueError("prints and warns go with values")
         return self
@@ -811,18 +811,10 @@ for _family, _schedule in FAMILIES.items():
     _CASES = _CASES | Annotated[_family_case(_family, _schedule), Tag(_family)]
 
 
-class Input(Strict):
+class Input(DueException):
     """One value for one argument, and what is due then."""
 
     value: Any
-    raises: Exceptions | None = Field(
-        default=None, description="name of the exception's type, or of several of which any will do"
-    )
-    message: Pattern | None = Field(
-        default=None, description="regular expression found in the exception's text"
-    )
-    at: At | None = Field(default=None, description="where it is raised, as in expected")
-    any_exception: Text | None = Field(default=None, description="as in expected")
     accepted: Literal[True] | None = None
     schedule: dict[Text, Any] = Field(
         default={}, description="what this value makes of the schedule, whose rates are due before"
@@ -833,7 +825,6 @@ class Input(Strict):
     def _one_outcome(self) -> Input:
         if (self.raises is None) == (self.accepted is None):
             raise ValueError("give either raises or accepted: true")
-        _check_exception(self)
         return self
 
     @property
@@ -841,8 +832,8 @@ class Input(Strict):
         """The outcome, as a case gives it."""
         if self.raises is None:
             return {"accepted": True}
-        said = self.model_dump(include={"raises", "message", "at", "any_exception"})
-        return {name: value for name, value in said.items() if value is not None}
+        said = self.model_dump(include=set(DueException.model_fields), exclude_none=True)
+        return dict(said)
 
 
 class Validation(Located):
@@ -864,7 +855,7 @@ class Validation(Located):
         """The cases, as a file would give them."""
         for argument, inputs in self.inputs.items():
             for entry in inputs:
-                types = " or ".join(_names(entry.raises))
+                types = " or ".join(entry.exceptions)
                 due = f"raises {types}" if types else "is accepted"
                 short = self.implementation.rpartition(".")[2]
                 yield {

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -142,6 +143,18 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+def begun(folder: Path) -> subprocess.Popen:
+    """`conform verify` of the two scripts in a folder, which ends only if it is ended."""
+    (folder / "tmp").mkdir()
+    return subprocess.Popen(
+        conform_call("verify", "--torch", "one.py", "--torch", "two.py", "--steps", 10**9),
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "tmp"), MARK: str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
@@ -149,15 +162,7 @@ def test_a_killed_one_leaves_nothing_behind(tmp_path, monkeypatch, how, moment):
     monkeypatch.setattr(sys, "executable", REAL)
     for name in ("one.py", "two.py"):
         (tmp_path / name).write_text(BREEDING)
-    (tmp_path / "tmp").mkdir()
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), MARK: str(tmp_path)}
-    process = subprocess.Popen(
-        conform_call("verify", "--torch", "one.py", "--torch", "two.py", "--steps", 10**9),
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = begun(tmp_path)
     if moment == "started":
         wait_for(lambda: len(list(tmp_path.glob("started*"))) == 2)
     else:
@@ -178,15 +183,7 @@ def test_one_whose_other_has_ended_long_ago_cleans_up_for_both(tmp_path, monkeyp
     monkeypatch.setattr(sys, "executable", REAL)
     (tmp_path / "one.py").write_text(BREEDING)
     (tmp_path / "two.py").write_text("import torch\ndef build(): return [0.1] * 9\n")
-    (tmp_path / "tmp").mkdir()
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), MARK: str(tmp_path)}
-    process = subprocess.Popen(
-        conform_call("verify", "--torch", "one.py", "--torch", "two.py", "--steps", 10**9),
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = begun(tmp_path)
     events = "conform-verify-*/second/events.jsonl"
     wait_for(lambda: any("unusable" in p.read_text() for p in (tmp_path / "tmp").glob(events)))
     process.kill()
